@@ -1,0 +1,2 @@
+//! The `gostall` binary.
+fn main() {}
