@@ -1,0 +1,3 @@
+module gostall/testbed
+
+go 1.21
