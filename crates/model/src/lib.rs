@@ -1,1 +1,25 @@
-//! gostall-model
+//! The model: histogram chunks, paths and single calls in; an immutable [`Snapshot`] out.
+//!
+//! Pure: no BPF, no clock, no file, no terminal. Live tracing and replay feed the same [`Model`], so that
+//! a view cannot tell them apart. What an evidence means (a finding) is the atlas's business.
+
+pub mod errno;
+mod errno_table;
+mod hist;
+mod input;
+mod labels;
+mod model;
+mod near;
+mod report;
+mod role;
+mod snapshot;
+mod sysno;
+mod tails;
+
+pub use hist::{BUCKETS, Histogram, QUANTILE_ERROR, bucket_bounds, bucket_of, rank};
+pub use input::*;
+pub use labels::{Label, Owner};
+pub use model::Model;
+pub use role::Role;
+pub use snapshot::*;
+pub use sysno::{Arch, UnknownSyscall};

@@ -1,0 +1,161 @@
+//! The model: takes records in, gives snapshots out.
+//! It adds up and labels; it reads no kernel, no clock and no file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::hist::Histogram;
+use crate::input::{
+    Chunk, Losses, NR_REQUEST, Overhead, PathNode, REQUEST_STATUS_MASK, REQUEST_UNROUTED, Sampling,
+    SeriesKey, Tail, TargetInfo, Window,
+};
+use crate::labels::{self, Labels, LeafStats, Owner};
+use crate::report;
+use crate::snapshot::{Event, Protocol, Snapshot};
+use crate::sysno::Arch;
+use crate::tails::Tails;
+
+/// Everything known of a run so far.
+#[derive(Debug)]
+pub struct Model {
+    pub(crate) arch: Arch,
+    pub(crate) targets: Vec<TargetInfo>,
+    pub(crate) window: Window,
+    pub(crate) overhead: Overhead,
+    pub(crate) sampling: Sampling,
+    pub(crate) losses: Losses,
+    pub(crate) series: HashMap<SeriesKey, Histogram>,
+    pub(crate) nodes: HashMap<u32, PathNode>,
+    pub(crate) protocols: HashMap<u32, Protocol>,
+    pub(crate) tails: Tails,
+    labels: Labels,
+    /// Something came since the labels were made that may change them.
+    stale: bool,
+}
+
+impl Model {
+    /// An empty model of targets of one architecture.
+    pub fn new(arch: Arch) -> Model {
+        Model {
+            arch,
+            targets: Vec::new(),
+            window: Window::default(),
+            overhead: Overhead::default(),
+            sampling: Sampling::default(),
+            losses: Losses::default(),
+            series: HashMap::new(),
+            nodes: HashMap::new(),
+            protocols: HashMap::new(),
+            tails: Tails::default(),
+            labels: Labels::default(),
+            stale: false,
+        }
+    }
+
+    /// Adds one chunk of a histogram.
+    pub fn add_chunk(&mut self, chunk: &Chunk) {
+        self.series.entry(chunk.key).or_default().add_octave(
+            chunk.octave,
+            &chunk.counts,
+            chunk.sum_ns,
+            chunk.max_ns,
+        );
+        self.stale = true;
+    }
+
+    /// Makes a node of the path trie known, in any order; a node known already is replaced.
+    pub fn add_node(&mut self, node: PathNode) {
+        self.stale = true;
+        self.nodes.insert(node.id, node);
+    }
+
+    /// Adds a single call. Those kept are bounded: the slowest of each syscall and result.
+    pub fn add_tail(&mut self, tail: Tail) {
+        self.tails.add(tail);
+    }
+
+    /// Says what a leaf's requests came by; without it they are HTTP/1.
+    pub fn add_protocol(&mut self, leaf: u32, protocol: Protocol) {
+        self.protocols
+            .entry(leaf)
+            .and_modify(|p| *p = p.and(protocol))
+            .or_insert(protocol);
+    }
+
+    /// Adds a traced process, or replaces what was known of its pid.
+    pub fn set_target(&mut self, target: TargetInfo) {
+        match self.targets.iter_mut().find(|t| t.pid == target.pid) {
+            Some(known) => *known = target,
+            None => self.targets.push(target),
+        }
+    }
+
+    /// Sets the time covered so far.
+    pub fn set_window(&mut self, window: Window) {
+        self.window = window;
+    }
+
+    /// Sets what the tracing cost so far.
+    pub fn set_overhead(&mut self, overhead: Overhead) {
+        self.overhead = overhead;
+    }
+
+    /// Sets what is left out on request.
+    pub fn set_sampling(&mut self, sampling: Sampling) {
+        self.sampling = sampling;
+    }
+
+    /// Sets the totals of what the kernel side could not do.
+    pub fn set_losses(&mut self, losses: Losses) {
+        self.losses = losses;
+    }
+
+    /// Forgets histograms and single calls, keeps paths, labels and facts: for a view that feeds the
+    /// kernel's totals anew at every tick.
+    pub fn clear_counts(&mut self) {
+        self.series.clear();
+        self.tails.clear();
+    }
+
+    /// Whom a leaf's calls are charged to, as far as is known now. Cheap unless the leaf is new.
+    pub fn owner(&mut self, leaf: u32) -> Owner {
+        if !self.labels.knows(leaf) && self.stale {
+            self.relabel();
+        }
+        self.labels.owner(leaf)
+    }
+
+    /// A single call with its names and its owner, as far as is known now.
+    pub fn event(&mut self, tail: &Tail) -> Event {
+        let owner = self.owner(tail.leaf);
+        report::event(self.arch, tail, owner)
+    }
+
+    /// All of it, with every label as of now.
+    pub fn snapshot(&mut self) -> Arc<Snapshot> {
+        if self.stale {
+            self.relabel();
+        }
+        Arc::new(report::build(self, &self.labels))
+    }
+
+    fn relabel(&mut self) {
+        let mut stats: HashMap<u32, LeafStats> = HashMap::new();
+        for (key, histogram) in &self.series {
+            let of_leaf = stats.entry(key.leaf).or_default();
+            if key.nr != NR_REQUEST {
+                continue;
+            }
+            let n = histogram.count();
+            of_leaf.requests += n;
+            if key.res & REQUEST_UNROUTED != 0 {
+                of_leaf.unrouted += n;
+            }
+            if matches!(key.res & REQUEST_STATUS_MASK, 404 | 405) {
+                of_leaf.not_found += n;
+            }
+        }
+        self.labels = labels::assign(&self.nodes, &stats);
+        self.stale = false;
+    }
+}

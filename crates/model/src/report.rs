@@ -1,0 +1,221 @@
+//! Builds a snapshot from the model's state: merges histograms by owner, counts coverage, sorts.
+//! Labels are given; nothing here decides what an endpoint is.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::errno;
+use crate::hist::{Histogram, QUANTILE_ERROR};
+use crate::input::{
+    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED, REQUEST_STATUS_MASK, Tail,
+};
+use crate::labels::{Label, Labels, Owner};
+use crate::model::Model;
+use crate::role::Role;
+use crate::snapshot::{
+    Coverage, Endpoint, Event, Latency, Protocol, REPORT_SCHEMA, RoleCalls, Snapshot, SyscallStat,
+};
+use crate::sysno::Arch;
+use crate::tails::errno_of;
+
+type Calls = HashMap<(u16, u16), Histogram>;
+
+#[derive(Default)]
+struct Gathered {
+    requests: Histogram,
+    errors: u64,
+    statuses: BTreeMap<u16, u64>,
+    protocol: Option<Protocol>,
+    calls: Calls,
+}
+
+pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
+    let mut coverage = Coverage {
+        events_lost: model.losses.calls_lost + model.losses.ring_full,
+        losses: model.losses,
+        ..Coverage::default()
+    };
+    let mut endpoints: HashMap<&Label, Gathered> = HashMap::new();
+    let mut roles: BTreeMap<Role, Calls> = BTreeMap::new();
+    let mut paths = std::collections::HashSet::new();
+
+    for (key, histogram) in &model.series {
+        let role = Role::from_leaf(key.leaf);
+        match (key.nr, role) {
+            // Reserved: not shown until the ledger has a place for it.
+            (NR_QUEUED, _) => {}
+            (NR_REQUEST, _) => {
+                // A request on a role's leaf has no path: `(other)`, as label() says of any leaf
+                // that is no known node.
+                let gathered = endpoints.entry(labels.label(key.leaf)).or_default();
+                gathered.add_requests(key.res, histogram);
+                gathered.add_protocol(model.protocols.get(&key.leaf).copied());
+                coverage.requests_seen += histogram.count();
+                if key.leaf >= LEAF_FIRST_NODE {
+                    paths.insert(key.leaf);
+                }
+            }
+            (_, Some(role)) => {
+                coverage.count_role(role, histogram.count());
+                merge(roles.entry(role).or_default(), key.nr, key.res, histogram);
+            }
+            (_, None) => {
+                let n = histogram.count();
+                coverage.syscalls_seen += n;
+                if key.leaf >= LEAF_FIRST_NODE {
+                    coverage.attributed_to_endpoint += n;
+                    coverage.attributed_to_goroutine += n;
+                } else {
+                    coverage.other += n;
+                }
+                let gathered = endpoints.entry(labels.label(key.leaf)).or_default();
+                gathered.add_protocol(model.protocols.get(&key.leaf).copied());
+                merge(&mut gathered.calls, key.nr, key.res, histogram);
+            }
+        }
+    }
+    coverage.paths_seen = paths.len() as u64;
+
+    let mut endpoints: Vec<Endpoint> = endpoints
+        .into_iter()
+        .map(|(label, gathered)| gathered.finish(label, model.arch))
+        .collect();
+    endpoints.sort_by_cached_key(|e| {
+        let calls_ns: u64 = e.syscalls.iter().map(|s| s.total_ns).sum();
+        (
+            Reverse(e.latency.total_ns),
+            Reverse(calls_ns),
+            e.route.clone(),
+            e.method.clone(),
+        )
+    });
+
+    Snapshot {
+        schema: Cow::Borrowed(REPORT_SCHEMA),
+        target: model.targets.first().cloned(),
+        targets: if model.targets.len() > 1 {
+            model.targets.clone()
+        } else {
+            Vec::new()
+        },
+        window: model.window,
+        coverage,
+        overhead: model.overhead,
+        sampling: model.sampling.clone(),
+        quantile_error: QUANTILE_ERROR,
+        endpoints,
+        runtime: roles
+            .into_iter()
+            .map(|(role, calls)| RoleCalls {
+                role,
+                syscalls: rows(calls, model.arch),
+            })
+            .collect(),
+        snapshots: model
+            .tails
+            .sorted()
+            .into_iter()
+            .map(|tail| event(model.arch, tail, labels.owner(tail.leaf)))
+            .collect(),
+    }
+}
+
+pub(crate) fn event(arch: Arch, tail: &Tail, owner: Owner) -> Event {
+    let (method, route, role) = match owner {
+        Owner::Endpoint(label) => (Some(label.method), Some(label.route), None),
+        Owner::Role(role) => (None, None, Some(role)),
+    };
+    Event {
+        ts_unix_ns: tail.ts_unix_ns,
+        duration_ns: tail.duration_ns,
+        name: arch.syscall_name(tail.nr),
+        result: errno::result_name(errno_of(tail.ret)),
+        ret: tail.ret,
+        args: tail.args,
+        pid: tail.pid,
+        tid: tail.tid,
+        goid: tail.goid,
+        parent_goid: tail.parent_goid,
+        method,
+        route,
+        role,
+        trace_id: tail.trace_id.clone(),
+        span_id: tail.span_id.clone(),
+        fd: tail.fd.clone(),
+        path: tail.path.clone(),
+        stack: tail.stack.clone(),
+    }
+}
+
+fn merge(calls: &mut Calls, nr: u16, res: u16, histogram: &Histogram) {
+    calls.entry((nr, res)).or_default().merge(histogram);
+}
+
+fn rows(calls: Calls, arch: Arch) -> Vec<SyscallStat> {
+    let mut rows: Vec<((u16, u16), SyscallStat)> = calls
+        .into_iter()
+        .map(|((nr, res), histogram)| {
+            let row = SyscallStat::new(arch.syscall_name(nr), errno::result_name(res), histogram);
+            ((nr, res), row)
+        })
+        .collect();
+    rows.sort_by_key(|(key, row)| (Reverse(row.total_ns), Reverse(row.count), *key));
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+impl Coverage {
+    fn count_role(&mut self, role: Role, n: u64) {
+        self.syscalls_seen += n;
+        if role.is_goroutine() {
+            self.attributed_to_goroutine += n;
+        }
+        if role.is_runtime() {
+            self.runtime += n;
+        }
+        match role {
+            Role::Connection => self.connection += n,
+            Role::Background => self.background += n,
+            Role::Unknown => self.unknown += n,
+            _ => {}
+        }
+    }
+}
+
+impl Gathered {
+    fn add_requests(&mut self, res: u16, histogram: &Histogram) {
+        let status = res & REQUEST_STATUS_MASK;
+        let n = histogram.count();
+        self.requests.merge(histogram);
+        // Without a status nothing was answered: aborted, whatever the flag says.
+        if res & REQUEST_ABORTED != 0 || status == 0 || status >= 500 {
+            self.errors += n;
+        }
+        if status != 0 {
+            *self.statuses.entry(status).or_default() += n;
+        }
+    }
+
+    fn add_protocol(&mut self, protocol: Option<Protocol>) {
+        let protocol = protocol.unwrap_or_default();
+        self.protocol = Some(self.protocol.map_or(protocol, |p| p.and(protocol)));
+    }
+
+    fn finish(self, label: &Label, arch: Arch) -> Endpoint {
+        Endpoint {
+            method: label.method.clone(),
+            route: label.route.clone(),
+            protocol: self.protocol.unwrap_or_default(),
+            requests: self.requests.count(),
+            errors: self.errors,
+            statuses: self
+                .statuses
+                .into_iter()
+                .map(|(status, n)| (status.to_string(), n))
+                .collect(),
+            latency: Latency::from(self.requests),
+            ledger: BTreeMap::new(),
+            syscalls: rows(self.calls, arch),
+        }
+    }
+}
