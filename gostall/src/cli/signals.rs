@@ -1,0 +1,136 @@
+//! Ctrl-C and its kin: a first signal asks to stop, a second one ends gostall at once.
+//!
+//! SIGINT, SIGTERM and SIGHUP set a flag and wake an eventfd, so that a loop waiting in poll or
+//! epoll notices without delay; what was seen until then is still reported. A second signal means
+//! that this takes too long: the process exits with 128 + the signal's number (130 for Ctrl-C), as a
+//! shell would say, and the kernel detaches every probe with the closed descriptors. SIGPIPE is not
+//! handled here: Rust's runtime ignores it, and `output` treats the error it becomes.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{EventfdFlags, eventfd};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level;
+
+/// The request to stop, from a signal or from within.
+#[derive(Debug, Clone)]
+pub struct Signals {
+    stop: Arc<AtomicBool>,
+    wake: Arc<OwnedFd>,
+}
+
+impl Signals {
+    /// Installs the handlers, for the rest of the process's life. SIGHUP is left alone where it was
+    /// ignored (nohup); SIGINT is not, for shells ignore it in background jobs, and scripts end
+    /// those with `kill -INT`.
+    ///
+    /// # Errors
+    /// The system refuses an eventfd or a handler.
+    pub fn install() -> io::Result<Self> {
+        let signals = Self::unconnected()?;
+        for signal in [SIGINT, SIGTERM] {
+            signals.connect(signal)?;
+        }
+        if !is_ignored(SIGHUP)? {
+            signals.connect(SIGHUP)?;
+        }
+        Ok(signals)
+    }
+
+    /// One that no signal reaches.
+    fn unconnected() -> io::Result<Self> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self {
+            stop: Arc::new(AtomicBool::new(false)),
+            wake: Arc::new(wake),
+        })
+    }
+
+    fn connect(&self, signal: i32) -> io::Result<()> {
+        let this = self.clone();
+        let handler = move || {
+            if this.stop.swap(true, Ordering::SeqCst) {
+                low_level::exit(128 + signal);
+            }
+            this.wake();
+        };
+        // SAFETY: the handler swaps an atomic, writes to a descriptor that lives as long as the
+        // handler, and calls _exit; all are async-signal-safe, and nothing allocates or locks.
+        unsafe { low_level::register(signal, handler) }.map(drop)
+    }
+
+    fn wake(&self) {
+        // Full is as good as woken, and there is no other failure.
+        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+    }
+
+    /// Asks to stop from within, as when the launched command has ended. A signal after this counts
+    /// as the second one.
+    pub fn request_stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether it is time to stop.
+    pub fn stop_requested(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+}
+
+impl AsFd for Signals {
+    /// Readable once it is time to stop, and from then on.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+impl AsRawFd for Signals {
+    fn as_raw_fd(&self) -> i32 {
+        self.wake.as_raw_fd()
+    }
+}
+
+/// Whether the process was started with the signal ignored.
+fn is_ignored(signal: i32) -> io::Result<bool> {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: with a null new action the call only fills in `action`, which is large enough.
+    let result = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded and has written all of it.
+    let action = unsafe { action.assume_init() };
+    Ok(action.sa_sigaction == libc::SIG_IGN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    fn readable(signals: &Signals) -> bool {
+        let mut fds = [PollFd::new(signals, PollFlags::IN)];
+        poll(&mut fds, Some(&rustix::time::Timespec::default())).unwrap() == 1
+    }
+
+    #[test]
+    fn a_signal_sets_the_flag_and_wakes() {
+        // One that nothing else in the tests uses.
+        let signals = Signals::unconnected().unwrap();
+        signals.connect(signal_hook::consts::SIGUSR2).unwrap();
+        assert!(!signals.stop_requested() && !readable(&signals));
+        low_level::raise(signal_hook::consts::SIGUSR2).unwrap();
+        assert!(signals.stop_requested() && readable(&signals));
+    }
+
+    #[test]
+    fn a_stop_from_within() {
+        let signals = Signals::unconnected().unwrap();
+        let other = signals.clone();
+        other.request_stop();
+        assert!(signals.stop_requested() && readable(&signals));
+    }
+}
