@@ -38,3 +38,24 @@ func Word(i int) string { return words[i%len(words)] }
 // Secret stands at the head of every secret value that the driver puts into a
 // query string or a header. No report may ever hold it.
 const Secret = "s3cr3t-4f1d"
+
+// StaticFiles is the number of files in the served tree.
+const StaticFiles = 60
+
+// Static is the i-th file of the served tree, at one of several depths.
+func Static(i int) string {
+	i %= StaticFiles
+	switch i % 3 {
+	case 0:
+		return fmt.Sprintf("/static/css/%s.css", words[i%len(words)]+strconv.Itoa(i))
+	case 1:
+		return fmt.Sprintf("/static/js/vendor/%s.%08x.js", words[i%len(words)], uint32(i)*2654435761)
+	}
+	return fmt.Sprintf("/static/%s%d.txt", words[i%len(words)], i)
+}
+
+// Literals is the number of literal endpoints that stand next to each other.
+const Literals = 30
+
+// Literal is the i-th of them: a word that is an endpoint, not a value.
+func Literal(i int) string { return "/admin/" + words[i%len(words)] }

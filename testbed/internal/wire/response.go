@@ -28,7 +28,7 @@ func (c *Conn) Read(method string) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return resp, c.readBody(method, resp)
+	return resp, c.ReadBody(method, resp)
 }
 
 // ReadHead reads up to the end of the final response's header.
@@ -45,6 +45,15 @@ func (c *Conn) ReadHead() (*Response, error) {
 		}
 		interim = append(interim, resp.Status)
 	}
+}
+
+// ReadInterim reads one header of any kind, such as the 100 that an Expect waits for.
+func (c *Conn) ReadInterim() (int, error) {
+	resp, err := readHead(c.r)
+	if err != nil {
+		return 0, err
+	}
+	return resp.Status, nil
 }
 
 func readHead(r *bufio.Reader) (*Response, error) {
@@ -79,7 +88,8 @@ func readHead(r *bufio.Reader) (*Response, error) {
 	return resp, nil
 }
 
-func (c *Conn) readBody(method string, resp *Response) error {
+// ReadBody reads what follows a header that ReadHead gave.
+func (c *Conn) ReadBody(method string, resp *Response) error {
 	if method == "HEAD" || resp.Status < 200 || resp.Status == 204 || resp.Status == 304 {
 		return nil
 	}

@@ -1,0 +1,100 @@
+// Command drive makes an exact number of requests of every sort to the truth
+// server, over sockets that it handles itself, and checks each answer.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"gostall/testbed/internal/doc"
+)
+
+func main() {
+	d := &driver{counts: map[doc.Sent]*doc.Sent{}}
+	flag.StringVar(&d.addr, "addr", "127.0.0.1:8081", "server, host:port or unix:/path")
+	names := flag.String("scenario", "all", "scenarios, comma-separated; all; or list to print them")
+	flag.IntVar(&d.n, "n", 40, "units of work per scenario; slow scenarios make a fraction of it")
+	flag.IntVar(&d.conns, "conns", 4, "connections per scenario")
+	flag.IntVar(&d.parallel, "parallel", 4, "scenarios at a time")
+	flag.Int64Var(&d.seed, "seed", 1, "seed of ids, sizes and orders")
+	flag.Float64Var(&d.rate, "rate", 0, "requests per second at most; 0 for no limit")
+	flag.IntVar(&d.grid, "endpoints", 0, "numbered endpoints that the server has, for the scenario grid")
+	limit := flag.Duration("limit", 2*time.Minute, "give up after this time")
+	out := flag.String("out", "", "write the JSON here")
+	flag.Parse()
+	if d.n < 1 || d.conns < 1 || d.parallel < 1 {
+		log.Fatal("drive: -n, -conns and -parallel must be positive")
+	}
+	if *names == "list" {
+		list()
+		return
+	}
+	chosen, err := choose(*names)
+	if err != nil {
+		log.Fatal("drive: ", err)
+	}
+	time.AfterFunc(*limit, func() { log.Fatalf("drive: not done after %v", *limit) })
+
+	res := d.run(chosen)
+	if *out != "" {
+		b, err := json.MarshalIndent(res, "", " ")
+		if err != nil {
+			log.Fatal("drive: ", err)
+		}
+		if err := os.WriteFile(*out, append(b, '\n'), 0o644); err != nil {
+			log.Fatal("drive: ", err)
+		}
+	}
+	var total uint64
+	for _, s := range res.Requests {
+		total += s.Count
+	}
+	fmt.Printf("%d requests in %d scenarios, p50 %v, p99 %v, %d failures\n", total, len(res.Scenario),
+		time.Duration(res.Latency.P50), time.Duration(res.Latency.P99), len(res.Failures))
+	if len(res.Failures) > 0 {
+		for i, f := range res.Failures {
+			if i == 20 {
+				fmt.Fprintf(os.Stderr, "drive: and %d more\n", len(res.Failures)-i)
+				break
+			}
+			fmt.Fprintln(os.Stderr, "drive:", f)
+		}
+		os.Exit(1)
+	}
+}
+
+func list() {
+	for _, s := range scenarios {
+		note := ""
+		if s.special {
+			note = "  (not in all)"
+		}
+		fmt.Printf("%-14s %s%s\n", s.name, s.about, note)
+	}
+}
+
+// choose finds the named scenarios. all leaves out those that only make sense
+// with a server told to have more, or that nobody can count.
+func choose(names string) ([]scenario, error) {
+	var out []scenario
+	for _, name := range strings.Split(names, ",") {
+		found := false
+		for _, s := range scenarios {
+			if s.name == name || name == "all" && !s.special {
+				out = append(out, s)
+				found = true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("no scenario %q; -scenario list names them", name)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].share > out[j].share })
+	return out, nil
+}

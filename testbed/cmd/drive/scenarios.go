@@ -1,0 +1,54 @@
+package main
+
+// scenarios are all of them, in the order of -scenario list.
+var scenarios = []scenario{
+	{name: "plain", about: "methods on one path, some with a traceparent", share: 1, unit: plain},
+	{name: "keepalive", about: "many requests in turn on one connection", share: 2, unit: keepAlive},
+	{name: "churn", about: "a connection per request, Connection: close", share: 1, unit: churn},
+	{name: "http10", about: "HTTP/1.0 with and without keep-alive", share: 2, unit: http10},
+	{name: "pipelined", about: "eight requests in one write, or split anywhere", share: 2, unit: pipelined},
+	{name: "bytewise", about: "a request that arrives byte by byte", share: 4, unit: bytewise},
+	{name: "headers", about: "headers up to 100 KB, absolute-form targets", share: 2, unit: headers},
+	{name: "secrets", about: "secrets in query, Authorization and Cookie", share: 1, unit: secrets},
+	{name: "delay", about: "a handler that sleeps", share: 1, unit: asks("/delay")},
+	{name: "children", about: "child goroutines, at any depth", share: 1, unit: asks(
+		"/children/two", "/children/fanout", "/children/deep", "/children/silent-parent", "/children/orphan", "/children/alternate")},
+	{name: "threads", about: "goroutines that change threads", share: 1, unit: asks(
+		"/threads/gosched", "/threads/ping-pong", "/threads/blocking", "/threads/poller",
+		"/threads/locked", "/threads/locked-exit", "/threads/timers")},
+	{name: "errnos", about: "many errnos", share: 1, unit: asks(
+		"/errnos/files", "/errnos/descriptors", "/errnos/process", "/errnos/memory", "/errnos/names")},
+	{name: "statuses", about: "all sorts of statuses, 1xx before them, endpoints that say 404", share: 1, unit: statuses},
+	{name: "unmatched", about: "404 and 405 by the router", share: 1, unit: unmatched},
+	{name: "timeouts", about: "TimeoutHandler, hit and missed", share: 4, unit: timeouts},
+	{name: "panics", about: "handlers that panic before, in and after writing", share: 2, unit: panics},
+	{name: "aborts", about: "clients that go away or half away", share: 4, unit: aborts},
+	{name: "streams", about: "flushed chunks, events, a megabyte at once", share: 2, unit: streams},
+	{name: "slowreader", about: "a client that reads slowly", share: 20, unit: slowReader},
+	{name: "bodies", about: "bodies by length, chunked, expected, ignored", share: 1, unit: bodies},
+	{name: "drip", about: "an upload that drips", share: 8, unit: drip},
+	{name: "files", about: "sendfile, ranges, conditions, a static tree", share: 1, unit: files},
+	{name: "fsync", about: "fsync and fdatasync of a file", share: 8, unit: asks("/file/sync")},
+	{name: "detach", about: "goroutines that outlive their request", share: 4, unit: detach},
+	{name: "pool", about: "workers behind a channel, AfterFunc", share: 1, unit: pool},
+	{name: "outbound", about: "handlers that call other servers", share: 1, unit: outbound},
+	{name: "gc", about: "collections in mid-request, growing stacks", share: 4, unit: asks("/gc/alloc", "/gc/run", "/gc/free", "/gc/stack")},
+	{name: "hijack", about: "hijacked connections", share: 2, unit: hijack},
+	{name: "upgrade", about: "101 and messages that are no HTTP", share: 2, unit: upgrade},
+	{name: "params", about: "ids, UUIDs, hashes, dates, slugs in paths", share: 1, unit: params},
+	{name: "literals", about: "literal paths that look like values", share: 1, unit: literals},
+	{name: "grid", about: "numbered endpoints, see -endpoints", share: 1, special: true, unit: grid},
+	{name: "malformed", about: "requests that net/http refuses by itself", share: 4, special: true, unit: malformed},
+}
+
+// asks is a scenario that GETs each of these literal paths once.
+func asks(paths ...string) func(*worker) error {
+	return func(w *worker) error {
+		for _, p := range paths {
+			if err := w.ask(lit(p)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
