@@ -19,9 +19,9 @@ func bodyEndpoints() []*endpoint {
 		fmt.Fprintf(c.w, "%s%d\n", c.body(), n)
 	}
 	return []*endpoint{
-		{method: "POST", route: "/body/length", serve: whole, steps: []step{{m.ReadlinkatOK, 2}, {m.Pread64OK, 3}}},
-		{method: "POST", route: "/body/chunked", serve: whole, steps: []step{{m.ReadlinkatOK, 3}, {m.Pread64OK, 5}}},
-		{method: "PUT", route: "/body/expect", serve: whole, steps: []step{{m.ReadlinkatEINVAL, 2}, {m.Pread64OK, 2}}},
+		{method: "POST", route: "/body/length", serve: whole, steps: []step{{m.ReadlinkatOK, 2}, {m.PreadvOK, 3}}},
+		{method: "POST", route: "/body/chunked", serve: whole, steps: []step{{m.ReadlinkatOK, 3}, {m.PreadvOK, 5}}},
+		{method: "PUT", route: "/body/expect", serve: whole, steps: []step{{m.ReadlinkatEINVAL, 2}, {m.PreadvOK, 2}}},
 		{method: "POST", route: "/body/drip", serve: whole, steps: []step{{m.ReadlinkatEINVAL, 3}, {m.Pwrite64OK, 3}}},
 		{method: "POST", route: "/body/ignored", serve: ignoreBody, steps: []step{{m.ReadlinkatENOENT, 3}}},
 		{method: "POST", route: "/body/refused", serve: refuseBody, steps: []step{{m.ReadlinkatENOENT, 5}}},

@@ -12,7 +12,7 @@ func errnoEndpoints() []*endpoint {
 		{method: "GET", route: "/errnos/files", serve: all, steps: []step{
 			{m.ReadlinkatEINVAL, 1}, {m.ReadlinkatENOENT, 2}, {m.ReadlinkatOK, 3},
 			{m.FaccessatENOENT, 4}, {m.FaccessatELOOP, 5}, {m.FaccessatENOTDIR, 6}, {m.FaccessatOK, 7},
-			{m.OpenatENOENT, 8}, {m.OpenatENOTDIR, 9},
+			{m.OpenatELOOP, 8}, {m.OpenatENOTDIR, 9},
 			{m.MkdiratEEXIST, 3}, {m.SymlinkatEEXIST, 5}, {m.LinkatENOENT, 7},
 		}},
 		{method: "GET", route: "/errnos/descriptors", serve: all, steps: []step{

@@ -58,8 +58,7 @@ func syncFile(c *call) {
 }
 
 // prepareFiles writes the files to serve, and makes the first use of the
-// system's tables of file types: it looks for several that are missing, which
-// would look like a marker (openat, ENOENT).
+// system's tables of file types, which opens a dozen files, outside of any request.
 func (s *server) prepareFiles() error {
 	mime.TypeByExtension(".css")
 	public := filepath.Join(m.Dir(), "public")

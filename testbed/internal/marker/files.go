@@ -16,6 +16,8 @@ var longName = func() []byte {
 	return b
 }()
 
+var vector = syscall.Iovec{Base: &scratch[3400], Len: 16}
+
 // Markers about files. Those with a path go through Go's own wrappers, as
 // handlers do.
 var (
@@ -34,13 +36,15 @@ var (
 	MkdiratEEXIST      = kind("mkdirat", "EEXIST", library(func() error { return os.Mkdir(dir, 0o755) }))
 	SymlinkatEEXIST    = kind("symlinkat", "EEXIST", library(func() error { return os.Symlink(file, link) }))
 	LinkatENOENT       = kind("linkat", "ENOENT", library(func() error { return os.Link(missing, missing+"2") }))
-	OpenatENOENT       = kind("openat", "ENOENT", library(func() error { _, err := os.Open(missing); return err }))
+	OpenatELOOP        = kind("openat", "ELOOP", library(func() error { _, err := os.Open(loop); return err }))
 	OpenatENOTDIR      = kind("openat", "ENOTDIR", library(func() error { _, err := os.Open(file + "/x"); return err }))
 	FsyncOK            = kind("fsync", "ok", library(func() error { return fileOS.Sync() }))
 	FsyncEBADF         = kind("fsync", "EBADF", slow(syscall.SYS_FSYNC, badFD, 0, 0))
 	FdatasyncOK        = kind("fdatasync", "ok", library(func() error { return syscall.Fdatasync(fileFD) }))
 	FdatasyncEBADF     = kind("fdatasync", "EBADF", quick(syscall.SYS_FDATASYNC, badFD, 0, 0))
-	Pread64OK          = kind("pread64", "ok", library(func() error { var b [16]byte; _, err := fileOS.ReadAt(b[:], 0); return err }))
+	PreadvOK           = kind("preadv", "ok", func() syscall.Errno {
+		return slow(syscall.SYS_PREADV, uintptr(fileFD), uintptr(unsafe.Pointer(&vector)), 1)()
+	})
 	Pread64ESPIPE      = kind("pread64", "ESPIPE", library(func() error { var b [1]byte; _, err := syscall.Pread(pipeFD, b[:], 0); return err }))
 	Pwrite64OK         = kind("pwrite64", "ok", library(func() error { _, err := fileOS.WriteAt(longName[:8], 64); return err }))
 	FtruncateOK        = kind("ftruncate", "ok", library(func() error { return fileOS.Truncate(4096) }))

@@ -3,7 +3,8 @@
 // tool that charges one of them to the wrong endpoint cannot blame noise.
 //
 // Left out on purpose: whatever the runtime or net/http uses (read, write,
-// openat that succeeds, fstat, lseek, futex, madvise, prctl, ...), and calls
+// openat with ok or ENOENT, fstat, lseek, futex, madvise, prctl since Go 1.25's
+// names for mappings, pread64 since its look at the cgroup's limit, ...), and calls
 // that a signal can interrupt (nanosleep, ppoll, ...): the kernel's exit
 // tracepoint shows those as ERESTART_*, user space as EINTR, and the runtime's
 // preemption signal comes when it likes.
