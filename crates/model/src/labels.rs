@@ -1,11 +1,13 @@
 //! Gives every leaf its owner: an endpoint's label or a role.
 //! Where the label comes from, in order: the user's routes, the router's own templates, clustering.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::cluster;
 use crate::input::{LEAF_FIRST_NODE, NodeKind, PathNode};
 use crate::role::Role;
+use crate::route::{self, Route};
 use crate::snapshot::{METHOD_ANY, ROUTE_OTHER, ROUTE_UNMATCHED};
 
 /// An endpoint's name: verb and route.
@@ -74,52 +76,130 @@ impl Default for Labels {
     }
 }
 
+/// Where labels come from besides the paths themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// The user's routes.
+    pub(crate) routes: Vec<Route>,
+    /// What the router said of a leaf.
+    pub(crate) learned: HashMap<u32, Box<str>>,
+    /// Kernel nodes that clustering found to be values.
+    pub(crate) values: HashSet<u32>,
+}
+
 /// Labels all leaves anew.
-pub(crate) fn assign(nodes: &HashMap<u32, PathNode>, stats: &HashMap<u32, LeafStats>) -> Labels {
+pub(crate) fn assign(
+    nodes: &HashMap<u32, PathNode>,
+    stats: &HashMap<u32, LeafStats>,
+    sources: &mut Sources,
+) -> Labels {
     let mut labels = Labels::default();
-    for id in nodes.keys() {
-        if let Some(label) = plain(nodes, *id) {
-            labels.by_leaf.insert(*id, label);
-        }
+    let mut certain: HashSet<u32> = HashSet::new();
+    if !sources.routes.is_empty() || !sources.learned.is_empty() {
+        by_template(nodes, sources, &mut labels.by_leaf, &mut certain);
     }
-    mark_unmatched(&mut labels.by_leaf, stats);
+    let templated = &labels.by_leaf;
+    let clustered = cluster::cluster(
+        nodes,
+        stats,
+        |leaf| !templated.contains_key(&leaf),
+        &mut sources.values,
+    );
+    let mut methods: HashMap<&str, Arc<str>> = HashMap::new();
+    for (leaf, place) in clustered {
+        let method = methods
+            .entry(place.method)
+            .or_insert_with(|| place.method.into())
+            .clone();
+        let route = place.route;
+        labels.by_leaf.insert(leaf, Label { method, route });
+    }
+    mark_unmatched(&mut labels.by_leaf, stats, &certain);
     labels
 }
 
-fn plain(nodes: &HashMap<u32, PathNode>, leaf: u32) -> Option<Label> {
-    let mut at = nodes.get(&leaf)?;
-    let mut segments = Vec::new();
-    while at.kind != NodeKind::Method {
-        segments.push(match at.kind {
-            NodeKind::Wild => "{id}",
-            NodeKind::CatchAll => "{path...}",
-            _ => at.text.as_str(),
-        });
-        at = nodes.get(&at.parent)?;
+/// Labels the leaves that a template fits: the user's before the router's, and of the router's the one
+/// learned from the leaf itself before those learned from others. `certain` takes those that the router
+/// itself is known to have matched.
+fn by_template(
+    nodes: &HashMap<u32, PathNode>,
+    sources: &Sources,
+    by_leaf: &mut HashMap<u32, Label>,
+    certain: &mut HashSet<u32>,
+) {
+    let mut learned: Vec<Route> = Vec::new();
+    let mut own: HashMap<u32, Arc<str>> = HashMap::new();
+    let mut ids: Vec<&u32> = sources.learned.keys().collect();
+    ids.sort_unstable();
+    for id in ids {
+        if let Some((method, path)) = path_of(nodes, *id) {
+            let route = Route::learned(&sources.learned[id], path.len()).with_method(method);
+            own.insert(*id, route.template().clone());
+            if !learned.contains(&route) {
+                learned.push(route);
+            }
+        }
     }
-    segments.reverse();
-    Some(Label {
-        method: at.text.as_str().into(),
-        route: format!("/{}", segments.join("/")).into(),
-    })
+    for id in nodes.keys() {
+        let Some((method, path)) = path_of(nodes, *id) else {
+            continue;
+        };
+        let template = if let Some(route) = route::best(&sources.routes, method, &path) {
+            route.template().clone()
+        } else if let Some(template) = own.get(id) {
+            certain.insert(*id);
+            template.clone()
+        } else if let Some(route) = route::best(&learned, method, &path) {
+            route.template().clone()
+        } else {
+            continue;
+        };
+        let label = Label {
+            method: method.into(),
+            route: template,
+        };
+        by_leaf.insert(*id, label);
+    }
 }
 
-/// An endpoint that only ever got the router's own 404 or 405 is no endpoint.
-fn mark_unmatched(by_leaf: &mut HashMap<u32, Label>, stats: &HashMap<u32, LeafStats>) {
-    let mut totals: HashMap<Label, LeafStats> = HashMap::new();
+/// The verb and the segments of a leaf's path. `None` for a method's own node, and for one that does not
+/// hang from a method (its parents are not known, or it is its own ancestor).
+fn path_of(nodes: &HashMap<u32, PathNode>, leaf: u32) -> Option<(&str, Vec<(NodeKind, &str)>)> {
+    let mut at = nodes.get(&leaf)?;
+    let mut path = Vec::new();
+    while at.kind != NodeKind::Method {
+        path.push((at.kind, at.text.as_str()));
+        at = nodes.get(&at.parent)?;
+        if path.len() > nodes.len() {
+            return None;
+        }
+    }
+    path.reverse();
+    (!path.is_empty()).then_some((at.text.as_str(), path))
+}
+
+/// An endpoint that only ever got the router's own 404 or 405 is no endpoint, unless the router is known
+/// to have matched it (then its handler makes the same answer: `http.NotFound`).
+fn mark_unmatched(
+    by_leaf: &mut HashMap<u32, Label>,
+    stats: &HashMap<u32, LeafStats>,
+    certain: &HashSet<u32>,
+) {
+    let mut totals: HashMap<Label, (LeafStats, bool)> = HashMap::new();
     for (leaf, label) in by_leaf.iter() {
         if let Some(s) = stats.get(leaf) {
-            let total = totals.entry(label.clone()).or_default();
+            let (total, matched) = totals.entry(label.clone()).or_default();
             total.requests += s.requests;
             total.unrouted += s.unrouted;
+            *matched |= certain.contains(leaf);
         }
     }
     let unmatched: Arc<str> = ROUTE_UNMATCHED.into();
     for label in by_leaf.values_mut() {
-        if totals
+        let none = totals
             .get(label)
-            .is_some_and(|t| t.requests > 0 && t.unrouted == t.requests)
-        {
+            .is_some_and(|(t, matched)| !matched && t.requests > 0 && t.unrouted == t.requests);
+        if none {
             label.route = unmatched.clone();
         }
     }

@@ -3,6 +3,7 @@
 //! Pure: no BPF, no clock, no file, no terminal. Live tracing and replay feed the same [`Model`], so that
 //! a view cannot tell them apart. What an evidence means (a finding) is the atlas's business.
 
+mod cluster;
 pub mod errno;
 mod errno_table;
 mod hist;
@@ -12,6 +13,7 @@ mod model;
 mod near;
 mod report;
 mod role;
+mod route;
 mod snapshot;
 mod sysno;
 mod tails;
@@ -21,5 +23,6 @@ pub use input::*;
 pub use labels::{Label, Owner};
 pub use model::Model;
 pub use role::Role;
+pub use route::{Route, RouteError};
 pub use snapshot::*;
 pub use sysno::{Arch, UnknownSyscall};

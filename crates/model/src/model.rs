@@ -9,8 +9,9 @@ use crate::input::{
     Chunk, Losses, NR_REQUEST, Overhead, PathNode, REQUEST_STATUS_MASK, REQUEST_UNROUTED, Sampling,
     SeriesKey, Tail, TargetInfo, Window,
 };
-use crate::labels::{self, Labels, LeafStats, Owner};
+use crate::labels::{self, Labels, LeafStats, Owner, Sources};
 use crate::report;
+use crate::route::Route;
 use crate::snapshot::{Event, Protocol, Snapshot};
 use crate::sysno::Arch;
 use crate::tails::Tails;
@@ -28,6 +29,7 @@ pub struct Model {
     pub(crate) nodes: HashMap<u32, PathNode>,
     pub(crate) protocols: HashMap<u32, Protocol>,
     pub(crate) tails: Tails,
+    sources: Sources,
     labels: Labels,
     /// Something came since the labels were made that may change them.
     stale: bool,
@@ -47,6 +49,7 @@ impl Model {
             nodes: HashMap::new(),
             protocols: HashMap::new(),
             tails: Tails::default(),
+            sources: Sources::default(),
             labels: Labels::default(),
             stale: false,
         }
@@ -72,6 +75,22 @@ impl Model {
     /// Adds a single call. Those kept are bounded: the slowest of each syscall and result.
     pub fn add_tail(&mut self, tail: Tail) {
         self.tails.add(tail);
+    }
+
+    /// Sets the user's routes; they come before whatever is learned or clustered.
+    pub fn set_routes(&mut self, routes: Vec<Route>) {
+        self.sources.routes = routes;
+        self.stale = true;
+    }
+
+    /// Says which template the router matched for a leaf, in the router's own syntax. It relabels what was
+    /// seen before, and all other leaves of the same method that it fits.
+    pub fn learn(&mut self, leaf: u32, template: &str) {
+        let known = self.sources.learned.get(&leaf);
+        if known.is_none_or(|t| **t != *template) {
+            self.sources.learned.insert(leaf, template.into());
+            self.stale = true;
+        }
     }
 
     /// Says what a leaf's requests came by; without it they are HTTP/1.
@@ -155,7 +174,7 @@ impl Model {
                 of_leaf.not_found += n;
             }
         }
-        self.labels = labels::assign(&self.nodes, &stats);
+        self.labels = labels::assign(&self.nodes, &stats, &mut self.sources);
         self.stale = false;
     }
 }

@@ -1,0 +1,70 @@
+//! Endpoint clustering: from the paths that were requested to the templates that served them.
+//!
+//! For servers whose router does not tell its templates. It merges, it never splits: the histograms of
+//! merged paths add up exactly. It does not decide what is `(unmatched)` and knows nothing of routes given
+//! by the user or learned from the router; their leaves are not passed in.
+
+mod decide;
+mod shape;
+mod trie;
+mod words;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::input::PathNode;
+use crate::labels::LeafStats;
+use trie::{Ix, Trie};
+
+/// Where a leaf belongs: its method and the template of its path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Place<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) route: std::sync::Arc<str>,
+}
+
+/// Clusters all paths whose leaf `takes` accepts. `sticky` holds the kernel nodes found to be values so
+/// far, and is added to: more requests for the same values must not make names of them again.
+pub(crate) fn cluster<'a>(
+    nodes: &'a HashMap<u32, PathNode>,
+    stats: &HashMap<u32, LeafStats>,
+    takes: impl Fn(u32) -> bool,
+    sticky: &mut HashSet<u32>,
+) -> HashMap<u32, Place<'a>> {
+    let mut trie = Trie::build(nodes, stats, takes);
+    let mut places = HashMap::new();
+    let mut todo: Vec<(Ix, String)> = vec![(0, String::new())];
+    while let Some((at, route)) = todo.pop() {
+        for text in decide::values(&trie, at, sticky) {
+            if let Some(ix) = trie.nodes[at].literals.get(text) {
+                sticky.extend(trie.nodes[*ix].ids.iter().map(|(id, _)| *id));
+            }
+            trie.merge_into_wild(at, text);
+        }
+        let node = &trie.nodes[at];
+        place(&trie, at, &route, &mut places);
+        for (text, ix) in &node.literals {
+            todo.push((*ix, format!("{route}/{text}")));
+        }
+        if let Some(ix) = node.wild {
+            todo.push((ix, format!("{route}/{{id}}")));
+        }
+        if let Some(ix) = node.catch_all {
+            todo.push((ix, format!("{route}/{{path...}}")));
+        }
+    }
+    places
+}
+
+fn place<'a>(trie: &Trie<'a>, at: Ix, route: &str, places: &mut HashMap<u32, Place<'a>>) {
+    // Only `OPTIONS *` has no path at all; a route is never empty.
+    let route: std::sync::Arc<str> = if route.is_empty() { "*" } else { route }.into();
+    for (id, method) in &trie.nodes[at].ids {
+        places.insert(
+            *id,
+            Place {
+                method: trie.methods[*method],
+                route: route.clone(),
+            },
+        );
+    }
+}

@@ -1,0 +1,445 @@
+//! Endpoint clustering, seen from outside: requests in, endpoints out.
+
+mod support;
+
+use gostall_model::Route;
+use support::{Kernel, WORDS, names, slug};
+
+#[test]
+fn certain_ids_and_their_subtrees() {
+    let mut k = Kernel::default();
+    for i in 0..300 {
+        k.get(&format!("/api/users/{i}"), 1);
+        k.get(&format!("/api/users/{i}/orders/{}", i * 7), 1);
+        k.get(&format!("/api/orders/6fa459ea-ee8a-3ca4-894e-{i:012x}"), 1);
+        k.get(&format!("/api/reports/2024-01-{:02}", i % 28 + 1), 1);
+    }
+    assert_eq!(
+        k.endpoints(),
+        [
+            ("GET /api/orders/{id}".to_owned(), 300),
+            ("GET /api/reports/{id}".to_owned(), 300),
+            ("GET /api/users/{id}".to_owned(), 300),
+            ("GET /api/users/{id}/orders/{id}".to_owned(), 300),
+        ]
+    );
+}
+
+#[test]
+fn a_digit_alone_proves_nothing() {
+    let mut k = Kernel::default();
+    let paths = [
+        "/",
+        "/api/v1",
+        "/api/v2",
+        "/api/v3",
+        "/api/v4",
+        "/api/v1/items",
+        "/api/v2/items",
+        "/api/v3/items",
+        "/api/v4/items",
+        "/oauth2/token",
+        "/s3/bucket",
+        "/metrics",
+        "/healthz",
+        "/sha1",
+        "/sha256",
+        "/sha512",
+        "/ipv4",
+        "/ipv6",
+        "/mp3",
+        "/mp4",
+        "/tree",
+        "/tree/",
+    ];
+    for path in paths {
+        k.get(path, 50);
+    }
+    let mut wanted: Vec<String> = paths.iter().map(|p| format!("GET {p}")).collect();
+    wanted.sort();
+    assert_eq!(k.routes(), wanted);
+}
+
+#[test]
+fn one_shape_is_one_placeholder() {
+    for shape in [
+        "user_{}",
+        "item-{}",
+        "ord-9f{}a7c",
+        "img_000{}.png",
+        "{}x7k2",
+        "b{}@x.org",
+    ] {
+        let mut k = Kernel::default();
+        for i in 1..=4 {
+            k.get(
+                &format!("/things/{}", shape.replace("{}", &i.to_string())),
+                1000,
+            );
+        }
+        k.get("/things/upload", 1000);
+        assert_eq!(
+            k.routes(),
+            ["GET /things/upload", "GET /things/{id}"],
+            "{shape}"
+        );
+    }
+}
+
+#[test]
+fn hex_ids_without_a_digit_are_ids_too() {
+    let mut k = Kernel::default();
+    for id in [
+        "ord-9f8a7c",
+        "ord-123456",
+        "ord-abcdef",
+        "ord-00ff11",
+        "ord-abc123",
+    ] {
+        k.get(&format!("/o/{id}"), 5);
+    }
+    assert_eq!(k.endpoints(), [("GET /o/{id}".to_owned(), 25)]);
+}
+
+#[test]
+fn up_to_forty_names_stay() {
+    for n in [20, 30, 40] {
+        for times in [2, 5, 1000] {
+            let mut k = Kernel::default();
+            for word in &WORDS[..n] {
+                k.get(&format!("/admin/{word}"), times);
+            }
+            assert_eq!(k.routes().len(), n, "{n} names, {times} requests each");
+        }
+    }
+}
+
+#[test]
+fn sixty_resources_stay() {
+    // The top level of a large interface: names, some with ids below, some with actions.
+    let resources = "accounts addresses articles assets audits banners billing bookings brands budgets \
+        campaigns carts categories channels charges claims comments companies contacts contracts \
+        countries coupons courses currencies customers deals departments devices discounts documents \
+        domains drafts events expenses features files folders forms games groups hotels images invites \
+        invoices issues items jobs labels leads lessons likes links locations messages notes offers \
+        orders pages payments plans products";
+    let mut k = Kernel::default();
+    for name in resources.split_whitespace() {
+        k.get(&format!("/api/{name}"), 3);
+        k.get(&format!("/api/{name}/17"), 3);
+    }
+    assert_eq!(k.routes().len(), 2 * resources.split_whitespace().count());
+}
+
+#[test]
+fn a_pool_of_users_is_one_endpoint() {
+    for n in [45, 60, 100, 128, 500] {
+        for times in [1, 3, 200] {
+            let mut k = Kernel::default();
+            for i in 0..n {
+                k.get(&format!("/users/{}", slug(i * 41, "")), times);
+            }
+            assert_eq!(
+                k.endpoints(),
+                [("GET /users/{id}".to_owned(), n as u64 * times)],
+                "{n} users, {times} requests each"
+            );
+        }
+    }
+}
+
+#[test]
+fn titles_need_less_evidence() {
+    let mut k = Kernel::default();
+    for i in 0..16 {
+        k.get(&format!("/blog/how-{}-met-{}", WORDS[i], WORDS[i + 7]), 9);
+    }
+    assert_eq!(k.routes(), ["GET /blog/{id}"]);
+}
+
+#[test]
+fn a_million_paths_are_one_endpoint() {
+    let mut k = Kernel::default();
+    for i in 0..1_000_000usize {
+        k.get(
+            &format!("/s/{}-{}-{i}", WORDS[i % 40], WORDS[i / 40 % 40]),
+            1,
+        );
+    }
+    assert!(k.nodes.len() < 200);
+    assert_eq!(k.endpoints(), [("GET /s/{id}".to_owned(), 1_000_000)]);
+}
+
+#[test]
+fn merged_positions_merge_below() {
+    let mut k = Kernel::default();
+    for i in 0..100 {
+        let user = slug(i * 41, "");
+        k.get(&format!("/users/{user}"), 2);
+        k.get(&format!("/users/{user}/posts"), 1);
+        k.get(&format!("/users/{user}/posts/{}", slug(i * 7, "-")), 1);
+        k.get(&format!("/users/{user}/"), 1);
+    }
+    // One page of one user only: it must not set that user apart.
+    k.get(&format!("/users/{}/avatar", slug(41, "")), 1);
+    assert_eq!(
+        k.routes(),
+        [
+            "GET /users/{id}",
+            "GET /users/{id}/",
+            "GET /users/{id}/avatar",
+            "GET /users/{id}/posts",
+            "GET /users/{id}/posts/{id}",
+        ]
+    );
+}
+
+#[test]
+fn names_among_values_stay() {
+    let mut k = Kernel::default();
+    for i in 0..100 {
+        k.get(&format!("/api/{}", slug(i * 41, "-")), 10);
+    }
+    k.get("/api/health", 2);
+    k.get("/api/stats", 100);
+    k.answer("POST", "/api/login", 200, 40);
+    k.answer("POST", "/api/zebra", 200, 50);
+    for page in ["intro", "faq", "install"] {
+        k.get(&format!("/api/manual/{page}"), 2);
+    }
+    assert_eq!(
+        k.routes(),
+        [
+            "GET /api/health",
+            "GET /api/manual/faq",
+            "GET /api/manual/install",
+            "GET /api/manual/intro",
+            "GET /api/stats",
+            "GET /api/{id}",
+            "POST /api/login",
+            "POST /api/zebra",
+        ]
+    );
+}
+
+#[test]
+fn a_value_is_one_for_all_methods() {
+    let mut k = Kernel::default();
+    for i in 0..100 {
+        k.get(&format!("/users/{}", slug(i * 41, "")), 2);
+    }
+    for i in 0..10 {
+        k.answer("DELETE", &format!("/users/{}", slug(i * 41, "")), 204, 1);
+    }
+    k.answer("DELETE", "/users/zoe", 204, 1); // never asked for with GET
+    assert_eq!(k.routes(), ["DELETE /users/{id}", "GET /users/{id}"]);
+}
+
+#[test]
+fn procedures_are_names() {
+    let mut k = Kernel::default();
+    for verb in ["Get", "List", "Create", "Update", "Delete"] {
+        for noun in &WORDS[..20] {
+            k.answer("POST", &format!("/rpc/{verb}{noun}"), 200, 5);
+        }
+    }
+    assert_eq!(
+        k.routes().len(),
+        1,
+        "lower case after the verb reads as one word"
+    );
+    let mut k = Kernel::default();
+    for verb in ["get", "list", "create"] {
+        for noun in &WORDS[..20] {
+            k.answer("POST", &format!("/rpc/{noun}.{verb}"), 200, 5);
+        }
+    }
+    assert_eq!(k.routes().len(), 60);
+}
+
+#[test]
+fn a_scanner_proves_nothing() {
+    let mut k = Kernel::default();
+    for word in &WORDS[..10] {
+        k.get(&format!("/{word}"), 100);
+    }
+    for i in 0..5000 {
+        k.unrouted("GET", &format!("/{}.php", slug(i, "_")), 1);
+        k.unrouted("GET", &format!("/wp-{i}"), 1);
+    }
+    k.unrouted("POST", "/xmlrpc.php", 3);
+    let mut wanted: Vec<(String, u64)> = WORDS[..10]
+        .iter()
+        .map(|word| (format!("GET /{word}"), 100))
+        .collect();
+    wanted.push(("GET (unmatched)".to_owned(), 10_000));
+    wanted.push(("POST (unmatched)".to_owned(), 3));
+    wanted.sort();
+    assert_eq!(k.endpoints(), wanted);
+}
+
+#[test]
+fn a_scanner_whose_404_is_the_programs_own() {
+    let mut k = Kernel::default();
+    for word in &WORDS[..10] {
+        k.get(&format!("/{word}"), 100);
+    }
+    for i in 0..5000 {
+        k.answer("GET", &format!("/{}.php", slug(i, "_")), 404, 1);
+    }
+    assert_eq!(k.routes().len(), 11, "{:?}", k.routes());
+    assert!(k.routes().contains(&"GET /{id}".to_owned()));
+}
+
+#[test]
+fn not_found_of_an_endpoint_stays_with_it() {
+    let mut k = Kernel::default();
+    for i in 0..60 {
+        k.get(&format!("/users/{}", slug(i * 41, "")), 3);
+        // The handler itself uses http.NotFound: the same answer as the router's.
+        k.unrouted("GET", &format!("/users/no{}", slug(i * 41, "")), 1);
+    }
+    k.get("/things", 5);
+    k.unrouted("GET", "/things", 2);
+    k.unrouted("DELETE", "/things", 4);
+    assert_eq!(
+        k.endpoints(),
+        [
+            ("DELETE (unmatched)".to_owned(), 4),
+            ("GET /things".to_owned(), 7),
+            ("GET /users/{id}".to_owned(), 240),
+        ]
+    );
+}
+
+#[test]
+fn another_methods_405_leaves_a_name_alone() {
+    let mut k = Kernel::default();
+    for i in 0..100 {
+        k.get(&format!("/{}", slug(i * 41, "-")), 10);
+        k.answer("GET", &format!("/no-{}", slug(i * 41, "-")), 404, 1);
+    }
+    k.answer("POST", "/zebra", 200, 7);
+    k.answer("POST", "/quagga", 200, 7);
+    k.unrouted("GET", "/zebra", 1);
+    k.answer("GET", "/quagga", 404, 1);
+    assert_eq!(
+        k.routes(),
+        [
+            "GET (unmatched)",
+            "GET /quagga",
+            "GET /{id}",
+            "POST /quagga",
+            "POST /zebra",
+        ]
+    );
+}
+
+#[test]
+fn the_users_routes_come_first() {
+    let mut k = Kernel::default();
+    for name in ["alice", "bob", "me"] {
+        k.get(&format!("/api/users/{name}"), 2);
+    }
+    k.get("/static/js/vendor/x.js", 1);
+    k.get("/static/style.css", 1);
+    k.get("/api/users/17", 1);
+    let mut model = k.model();
+    model.set_routes(
+        [
+            "/api/users/{user}",
+            "/api/users/me",
+            "GET /static/{path...}",
+        ]
+        .iter()
+        .map(|r| Route::parse(r).unwrap())
+        .collect(),
+    );
+    assert_eq!(
+        names(&model.snapshot()),
+        [
+            ("GET /api/users/me".to_owned(), 2),
+            ("GET /api/users/{user}".to_owned(), 5),
+            ("GET /static/{path...}".to_owned(), 2),
+        ]
+    );
+}
+
+#[test]
+fn a_template_learned_late_relabels_what_was_before() {
+    let mut k = Kernel::default();
+    for name in ["alice", "bob", "carol"] {
+        k.get(&format!("/api/users/{name}"), 2);
+    }
+    let alice = k.leaf("GET", "/api/users/alice");
+    let mut model = k.model();
+    assert_eq!(model.snapshot().endpoints.len(), 3);
+    model.learn(alice, "GET /api/users/{name}");
+    assert_eq!(
+        names(&model.snapshot()),
+        [("GET /api/users/{name}".to_owned(), 6)]
+    );
+    model.set_routes(vec![Route::parse("/api/users/{id}").unwrap()]);
+    assert_eq!(
+        names(&model.snapshot()),
+        [("GET /api/users/{id}".to_owned(), 6)]
+    );
+}
+
+#[test]
+fn a_matched_route_is_never_unmatched() {
+    let mut k = Kernel::default();
+    k.unrouted("GET", "/users/alice", 3);
+    let leaf = k.leaf("GET", "/users/alice");
+    let mut model = k.model();
+    assert_eq!(names(&model.snapshot())[0].0, "GET (unmatched)");
+    model.learn(leaf, "/users/{name}");
+    assert_eq!(names(&model.snapshot())[0].0, "GET /users/{name}");
+}
+
+#[test]
+fn values_stay_values() {
+    // 50 users, at first seen once each among few alike; later each of them many times.
+    let mut k = Kernel::default();
+    for i in 0..36 {
+        k.get(&format!("/u/{}", slug(i * 41, "")), 1);
+    }
+    let mut model = k.model();
+    assert_eq!(names(&model.snapshot()).len(), 1);
+    for _ in 0..20 {
+        k.feed(&mut model);
+    }
+    assert_eq!(names(&model.snapshot()).len(), 1, "no flapping");
+}
+
+#[test]
+fn odd_tries_do_not_hang() {
+    use gostall_model::{NR_REQUEST, NodeKind, PathNode};
+    let mut k = Kernel::default();
+    k.get("/a/b", 1);
+    k.answer("OPTIONS", "/a", 204, 1);
+    let options = k.leaf("OPTIONS", "/a") - 1;
+    let mut model = k.model();
+    for (id, parent) in [(900, 901), (901, 900), (902, 902), (903, 9999)] {
+        model.add_node(PathNode {
+            id,
+            parent,
+            kind: NodeKind::Literal,
+            text: "x".to_owned(),
+            overflowed: false,
+        });
+        model.add_chunk(&support::chunk(id, NR_REQUEST, 200, 5, 1));
+    }
+    model.set_routes(vec![Route::parse("/nothing/{x}").unwrap()]);
+    model.add_chunk(&support::chunk(7777, NR_REQUEST, 200, 5, 1));
+    model.add_chunk(&support::chunk(options, NR_REQUEST, 204, 5, 1));
+    assert_eq!(
+        names(&model.snapshot()),
+        [
+            ("* (other)".to_owned(), 5),
+            ("GET /a/b".to_owned(), 1),
+            ("OPTIONS *".to_owned(), 1),
+            ("OPTIONS /a".to_owned(), 1),
+        ]
+    );
+}
