@@ -19,6 +19,7 @@ func main() {
 	d := &driver{counts: map[doc.Sent]*doc.Sent{}}
 	flag.StringVar(&d.addr, "addr", "127.0.0.1:8081", "server, host:port or unix:/path")
 	names := flag.String("scenario", "all", "scenarios, comma-separated; all; or list to print them")
+	skip := flag.String("skip", "", "scenarios to leave out, comma-separated")
 	flag.IntVar(&d.n, "n", 40, "units of work per scenario; slow scenarios make a fraction of it")
 	flag.IntVar(&d.conns, "conns", 4, "connections per scenario")
 	flag.IntVar(&d.parallel, "parallel", 4, "scenarios at a time")
@@ -35,7 +36,7 @@ func main() {
 		list()
 		return
 	}
-	chosen, err := choose(*names)
+	chosen, err := choose(*names, *skip)
 	if err != nil {
 		log.Fatal("drive: ", err)
 	}
@@ -81,20 +82,30 @@ func list() {
 
 // choose finds the named scenarios. all leaves out those that only make sense
 // with a server told to have more, or that nobody can count.
-func choose(names string) ([]scenario, error) {
-	var out []scenario
-	for _, name := range strings.Split(names, ",") {
-		found := false
-		for _, s := range scenarios {
-			if s.name == name || name == "all" && !s.special {
-				out = append(out, s)
-				found = true
-			}
+func choose(names, skip string) ([]scenario, error) {
+	known, skipped, picked := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, s := range scenarios {
+		known[s.name] = true
+	}
+	for _, name := range strings.Split(skip, ",") {
+		if name != "" && !known[name] {
+			return nil, fmt.Errorf("no scenario %q to skip; -scenario list names them", name)
 		}
-		if !found {
+		skipped[name] = true
+	}
+	for _, name := range strings.Split(names, ",") {
+		if name != "all" && !known[name] {
 			return nil, fmt.Errorf("no scenario %q; -scenario list names them", name)
 		}
+		picked[name] = true
 	}
+	var out []scenario
+	for _, s := range scenarios {
+		if (picked[s.name] || picked["all"] && !s.special) && !skipped[s.name] {
+			out = append(out, s)
+		}
+	}
+	// The slow ones first, so that they do not end the run alone.
 	sort.SliceStable(out, func(i, j int) bool { return out[i].share > out[j].share })
 	return out, nil
 }

@@ -85,6 +85,9 @@ func (s *server) truth(addr string) *doc.Truth {
 	odd := s.background.oddCalls()
 	for _, e := range s.endpoints {
 		d, ok := e.document()
+		if s.router == "own" {
+			d.Pattern = "" // there is no template to be found in the process
+		}
 		if ok {
 			t.Endpoints = append(t.Endpoints, d)
 		}
