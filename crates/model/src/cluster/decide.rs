@@ -332,6 +332,7 @@ fn in_company<'a>(
         let belongs = |c: &&Child<'a>| match c.fate(method) {
             None => false,
             Some(Fate::Unrouted) => !c.routed(),
+            Some(Fate::NotFound) if c.answered() => false,
             Some(Fate::Answered | Fate::NotFound) => {
                 !shape::is_version(c.text)
                     && !words::is_interface_name(c.text)
