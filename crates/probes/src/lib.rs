@@ -1,1 +1,23 @@
-//! gostall-probes
+//! Loads, attaches, reads and detaches gostall's eBPF programs.
+//!
+//! The only user of libbpf-rs. It knows what the kernel hands up and turns it into
+//! [`gostall_model`]'s input types; it knows nothing of executables (the caller says
+//! what a [`Layout`] is), of endpoints' names or of terminals.
+
+mod adapt;
+mod bytes;
+mod error;
+mod event;
+mod loader;
+mod process;
+mod read;
+mod stats;
+mod syscalls;
+
+pub use error::Error;
+pub use event::{Call, Event, FdSeen};
+pub use loader::Probes;
+pub use process::{Layout, RolePc, SlotState};
+pub use read::Counters;
+pub use stats::{RunStats, RunTotals};
+pub use syscalls::{Filter, TailRule};

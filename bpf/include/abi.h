@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The one definition of everything that crosses between kernel and user space.
+ * Included by every BPF file and turned into Rust types by build.rs; nothing here
+ * is ever mirrored by hand. It does not say what the records mean to a reader of a
+ * report: that is crates/model.
+ */
+#ifndef GOSTALL_ABI_H
+#define GOSTALL_ABI_H
+
+/* Processes watched at once (each exec of a followed child takes a new slot). */
+#define GS_MAX_SLOTS 256
+/* Syscall numbers above this are charged to number 1021; Linux 6.18 ends at 470. */
+#define GS_MAX_NR 512
+#define GS_NR_REQUEST 1023 /* pseudo number: a request's latency; result = status */
+#define GS_NR_UNKNOWN 1021
+
+/* Result field of GS_NR_REQUEST. */
+#define GS_REQ_ABORTED 0x400  /* ended without a complete response */
+#define GS_REQ_UNROUTED 0x800 /* the router's own 404 or 405 was seen */
+
+/* Who a syscall is charged to: 0..31 are fixed, the rest are path nodes. */
+enum gs_leaf {
+	GS_OTHER = 0,
+	GS_SCHEDULER = 1,
+	GS_NETPOLL = 2,
+	GS_GC = 3,
+	GS_SYSMON = 4,
+	GS_RUNTIME = 5,
+	GS_CGO = 6,
+	GS_CONNECTION = 7,
+	GS_BACKGROUND = 8,
+	GS_UNKNOWN = 9,
+	/* In role_pcs only: net/http's background reader, a child of its request. */
+	GS_READER = 31,
+	GS_FIRST_NODE = 32,
+	/* In memory only: the request line has begun to arrive, its path is not known. */
+	GS_PENDING = 0xfffff,
+};
+
+/* A histogram chunk's key: leaf:20 nr:10 result:12 octave:6 cpu:12, from high to low. */
+#define GS_KEY_CPU_BITS 12
+#define GS_KEY_OCT_BITS 6
+#define GS_KEY_RES_BITS 12
+#define GS_KEY_NR_BITS 10
+
+/* One octave of one series on one CPU: 32 equal sub-buckets, so no value is further
+ * than 1/32 of itself from its bucket's edge. */
+struct gs_chunk {
+	__u64 sum_ns;
+	__u64 max_ns;
+	__u32 counts[32];
+};
+
+/* What a syscall number is to the wire parser. Low 5 bits of nr_flags. */
+enum gs_class {
+	GS_C_NONE = 0,
+	GS_C_READ,	 /* (fd, buf, len) */
+	GS_C_READV,	 /* (fd, iov, n) */
+	GS_C_RECVMSG,	 /* (fd, msghdr) */
+	GS_C_WRITE,	 /* (fd, buf, len) */
+	GS_C_WRITEV,	 /* (fd, iov, n) */
+	GS_C_SENDMSG,	 /* (fd, msghdr) */
+	GS_C_SENDFILE,	 /* (out, in, ...) */
+	GS_C_SPLICE,	 /* (in, off, out, ...) */
+	GS_C_ACCEPT,	 /* returns a new fd */
+	GS_C_CONNECT,	 /* (fd, ...) */
+	GS_C_CLOSE,	 /* (fd) */
+	GS_C_DUP2,	 /* (old, new): closes new */
+	GS_C_CLOSE_RANGE, /* (first, last) */
+	GS_C_SHUTDOWN,	 /* (fd, how) */
+	GS_C_CONNOPT,	 /* (fd, ...): set/getsockopt, getsockname, getpeername */
+	GS_C_EPOLL_CTL,	 /* (epfd, op, fd) */
+	GS_C_EPOLL_WAIT,
+	GS_C_SIGRETURN,
+	GS_C_PATH0,	 /* argument 0 is a path */
+	GS_C_PATH1,	 /* argument 1 is a path, argument 0 a directory fd */
+	GS_C_FD0,	 /* argument 0 is a fd, nothing else of note */
+};
+#define GS_NRF_CLASS 0x1f
+#define GS_NRF_COUNT 0x20 /* recorded in histograms (--syscalls) */
+#define GS_NRF_TRACE 0x40 /* raised as a live event (trace -e) */
+#define GS_NRF_WAITS 0x80 /* waits by design (futex, epoll): never a slow-call snapshot on its own */
+
+/* A target process: what its executable says of itself. Filled by user space. */
+enum gs_slot_state {
+	GS_SLOT_FREE = 0,
+	GS_SLOT_PENDING = 1, /* an exec was seen, its executable is being read */
+	GS_SLOT_THREADS = 2, /* no usable goroutine offsets: threads only */
+	GS_SLOT_GO = 3,
+	GS_SLOT_IGNORED = 4, /* not a Go program, or no longer wanted */
+};
+struct gs_target {
+	__u32 state;
+	__u32 tgid;
+	__u32 exe_id;	    /* key into role_pcs */
+	__u32 follow;	    /* children are targets too */
+	__s32 off_goid;
+	__s32 off_parent;   /* -1: this Go has no g.parentGoid */
+	__s32 off_g_m;
+	__s32 off_startpc;
+	__s32 off_curg;
+	__s32 tls_known;
+	__u32 shared_owner; /* a goroutine serves several connections in turn */
+	__u32 pad;
+	__s64 tls_off;	    /* g's slot relative to the thread pointer */
+	__u64 bias;	    /* run-time address minus link-time address */
+	__u64 text_vaddr;   /* link-time address of the first executable segment */
+	__u64 sysmon_lo;    /* link-time range of runtime.sysmon */
+	__u64 sysmon_hi;
+	__u64 born_goid;    /* goroutines above this were made while we watched */
+	__u64 lineage_goid; /* ... while the newproc probe was attached; 0: it is not */
+	__u64 pending_calls; /* calls that returned while the executable was being read */
+	__u64 exec_ns;
+};
+
+/* Per-thread state in task storage. */
+struct gs_thread {
+	__u64 enter_ns; /* 0: not in a call we saw begin */
+	__u64 g0;	/* this thread's scheduling goroutine, once seen */
+	__u64 m;
+	__u32 nr;
+	__u32 slot;
+	__u32 sysmon; /* 0 not known, 1 yes, 2 no */
+	__u32 tries;
+	__u64 restart_ns; /* a call interrupted by a signal, to be made again */
+	__u64 restart_sp;
+	__u32 restart_nr;
+	__u32 pad;
+};
+
+/* A goroutine that made a call outside of its connection's fast path. */
+enum gs_gkind {
+	GS_G_BACKGROUND = 0,
+	GS_G_OWNER = 1, /* serves a connection */
+	GS_G_CHILD = 2, /* descends from one, inside one request */
+	GS_G_ROLE = 3,	/* a goroutine of the runtime: leaf says which */
+};
+struct gs_goroutine {
+	__u64 goid;
+	__u64 parent;
+	__u64 conn;    /* connection key */
+	__u64 request; /* identity of the request: gs_conn.begin_ns */
+	__u32 kind;
+	__u32 leaf;
+};
+
+/* A file descriptor that carries, or may carry, HTTP. */
+enum gs_conn_kind {
+	GS_K_NEW = 0,	  /* accepted, no byte seen */
+	GS_K_HTTP1 = 1,
+	GS_K_CLIENT = 2,  /* we connected: outbound */
+	GS_K_OPAQUE = 3,  /* not HTTP */
+	GS_K_TLS = 4,
+	GS_K_HTTP2 = 5,
+	GS_K_RAW = 6,	  /* hijacked or upgraded: belongs to its request until closed */
+};
+enum gs_phase {
+	GS_P_START = 0, /* between requests */
+	GS_P_LINE,	/* part of a request line has arrived */
+	GS_P_LINE_REST, /* path known, skipping to the line's end */
+	GS_P_HDR,	/* at the beginning of, or inside, a header's name */
+	GS_P_HDR_SKIP,	/* in a header of no interest */
+	GS_P_HDR_VALUE,
+	GS_P_BODY,	/* body_left bytes to come */
+	GS_P_CHUNK_SIZE,
+	GS_P_CHUNK_EXT,
+	GS_P_CHUNK_DATA,
+	GS_P_CHUNK_END,
+	GS_P_TRAILER,
+	GS_P_TRAILER_LINE,
+	GS_P_DONE,	/* the whole message has been read */
+};
+enum gs_resp {
+	GS_R_NONE = 0,	/* no byte of the response yet */
+	GS_R_LENGTH,	/* resp_left bytes to come */
+	GS_R_CHUNKED,
+	GS_R_CLOSE,	/* ends with the connection */
+	GS_R_COMPLETE,
+};
+#define GS_METHOD_HEAD 1
+#define GS_METHOD_CONNECT 2
+
+struct gs_conn {
+	__u64 g;	  /* the goroutine that reads its requests */
+	__u64 begin_ns;	  /* first byte of the request; identifies it */
+	__u64 write_ns;	  /* end of the last write */
+	__u64 body_left;
+	__u64 resp_left;
+	__u64 next_ns;	  /* when the first early byte of the next request came */
+	__u64 hval;
+	__u64 trace_hi, trace_lo, span;
+	__u32 leaf;
+	__u16 status;
+	__u8 kind;
+	__u8 active;	  /* a request is in flight (its first byte was read) */
+	__u8 phase;
+	__u8 resp;
+	__u8 method;
+	__u8 unrouted;
+	__u8 chunked;
+	__u8 has_length;
+	__u8 hkind;
+	__u8 hlen;
+	__u8 late;	  /* the response may have ended before its handler */
+	__u8 nfirst;	  /* early bytes of the next request kept in first[] */
+	__u8 first[8];
+	__u8 stashed;	  /* an entry in `stashes` exists */
+	__u8 skip;	  /* this request is not sampled */
+	__u8 served;	  /* requests ended on this connection, saturating */
+	__u8 pad;
+	__u8 hname[24];
+};
+
+/* Bytes that cannot be decided on yet (a partial request line, pipelined requests)
+ * and the calls made while the endpoint is unknown. On demand, bounded. */
+#define GS_STASH_BYTES 4096
+#define GS_STASH_HALF 2048 /* appended below here only, fewer than this at a time */
+#define GS_STASH_CALLS 96
+struct gs_call {
+	__u16 nr;
+	__u16 res;
+	__u32 ns;
+};
+struct gs_stash {
+	__u32 len;
+	__u32 ncalls;
+	struct gs_call calls[GS_STASH_CALLS];
+	__u8 data[GS_STASH_BYTES];
+};
+
+/* The path trie. */
+enum gs_node_kind {
+	GS_N_METHOD = 0,
+	GS_N_LITERAL = 1,
+	GS_N_WILD = 2,
+	GS_N_CATCHALL = 3,
+};
+struct gs_node_key {
+	__u32 parent;
+	__u32 kind;
+	__u64 hash;
+};
+#define GS_SEG_TEXT 56
+#define GS_NF_ALL_WILD 1  /* every child is a placeholder */
+#define GS_NF_LITERALS 2  /* has literal children that look like ids (--route) */
+#define GS_NF_CATCHALL 4  /* the walk ends here */
+#define GS_NF_OVERFLOW 8  /* had more children than the bound */
+struct gs_node {
+	__u32 id;
+	__u32 parent;
+	__u32 nliteral;
+	__u8 kind;
+	__u8 flags;
+	__u8 len;
+	__u8 pad;
+	__u8 text[GS_SEG_TEXT];
+};
+
+/* Counters, one per thing that can be lost or bounded. */
+enum gs_counter {
+	GS_CNT_SEEN = 0,	/* calls of targets that returned */
+	GS_CNT_RECORDED,
+	GS_CNT_FILTERED,	/* left out by --syscalls, --sample, --slower-than */
+	GS_CNT_NO_START,	/* in flight when we attached */
+	GS_CNT_SPILLED,		/* histogram full: charged to (other) */
+	GS_CNT_LOST,		/* not even (other) had room */
+	GS_CNT_RING_FULL,
+	GS_CNT_TAIL_LIMITED,	/* snapshots beyond the rate limit */
+	GS_CNT_GOROUTINES_FULL,
+	GS_CNT_CONNS_FULL,
+	GS_CNT_STASH_FULL,
+	GS_CNT_NODES_FULL,
+	GS_CNT_REQUESTS,
+	GS_CNT_MALFORMED,	/* a request line that was none */
+	GS_CNT_TLS,		/* connections seen */
+	GS_CNT_HTTP2,
+	GS_CNT_READ_FAULT,	/* the target's memory could not be read */
+	GS_CNT_UNKNOWN_PARENT,
+	GS_CNT_LINEAGE_SPAWNS,	/* hits of the newproc probe */
+	GS_CNT_LINEAGE_USED,	/* ... in a request */
+	GS_CNT_INFLIGHT,	/* requests that began before the attach */
+	GS_CNT_MAX,
+};
+
+/* Live events. */
+enum gs_event_kind {
+	GS_E_CALL = 1,	/* a syscall: trace or tail snapshot */
+	GS_E_EXEC = 2,	/* a followed process executed a program */
+	GS_E_LINEAGE = 3, /* parents are needed: attach the newproc probe */
+	GS_E_EXIT = 4,	/* a target's last thread is gone */
+};
+#define GS_EF_TAIL 1   /* a snapshot: slow, or with an errno of interest */
+#define GS_EF_TRACE 2  /* asked for by trace */
+#define GS_EF_TRACEPARENT 4
+#define GS_EF_STACK 8
+enum gs_fd_kind {
+	GS_FD_NONE = 0,
+	GS_FD_FILE = 1,
+	GS_FD_SOCKET = 2,
+	GS_FD_PIPE = 3,
+	GS_FD_ANON = 4,
+};
+#define GS_PATH_MAX 256
+#define GS_STACK_MAX 64
+#define GS_EVENT_DATA (GS_STACK_MAX * 8 + 2 * GS_PATH_MAX)
+struct gs_event {
+	__u32 kind;
+	__u32 flags;
+	__u64 start_ns; /* CLOCK_MONOTONIC */
+	__u64 dur_ns;
+	__s64 ret;
+	__u64 args[6];
+	__u64 goid;
+	__u64 parent;
+	__u64 trace_hi, trace_lo, span;
+	__u32 slot;
+	__u32 tgid;
+	__u32 tid;
+	__u32 nr;
+	__u32 leaf;
+	__s32 fd;
+	__u8 fd_kind;
+	__u8 sock_state;
+	__u16 family;
+	__u16 lport; /* host order */
+	__u16 rport;
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u32 stack_len; /* bytes; first in data[] */
+	__u32 path_len;	 /* then this: components from leaf to root, each ends in NUL */
+	__u32 arg_len;	 /* then this: the call's path argument */
+	__u32 pad;
+	__u8 comm[16];
+	__u8 data[GS_EVENT_DATA];
+};
+
+/* What may change while attached; written by user space through the mapped .data. */
+#define GS_ERRNO_WORDS 8 /* errnos up to 511 */
+struct gs_config {
+	__u32 counting;	   /* the window is open */
+	__u32 sample_n;	   /* 1 in N requests; 0 and 1: all */
+	__u64 slower_ns;   /* record only calls at least this slow */
+	__u32 trace;	   /* raise events for GS_NRF_TRACE numbers */
+	__u32 trace_stacks;
+	__u64 trace_min_ns;
+	__u32 trace_any_errno; /* 0: all results; 1: only errnos in trace_errno */
+	__u32 tail;	   /* raise snapshots */
+	__u64 tail_always_ns;
+	__u64 tail_errno[GS_ERRNO_WORDS];
+	__u64 trace_errno[GS_ERRNO_WORDS];
+	__u32 tail_per_sec; /* rate limit */
+	__u32 all_events;  /* tests: raise an event for every call, as trace does */
+};
+
+/* Per syscall number, per CPU: how slow its calls are (2 buckets per octave). */
+struct gs_nrstat {
+	__u32 counts[64];
+};
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Where each architecture keeps what the probes read: the goroutine register, the
+ * syscall's arguments as they stand at both ends of a call, the thread pointer.
+ */
+#ifndef GOSTALL_ARCH_H
+#define GOSTALL_ARCH_H
+
+#if defined(__TARGET_ARCH_x86)
+/* Go's ABIInternal keeps g in R14 (src/cmd/compile/abi-internal.md). */
+#define REG_G(r) ((r)->r14)
+#define REG_SP(r) ((r)->sp)
+#define REG_BX(r) ((r)->bx)
+#define ARG0(r) ((r)->di)
+#define ARG1(r) ((r)->si)
+#define ARG2(r) ((r)->dx)
+#define ARG3(r) ((r)->r10)
+#define ARG4(r) ((r)->r8)
+#define ARG5(r) ((r)->r9)
+#define THREAD_POINTER(t) ((t)->thread.fsbase)
+/* The second integer argument of a Go function (ABIInternal: AX, BX, CX, ...). */
+#define GO_ARG1(r) ((r)->bx)
+#elif defined(__TARGET_ARCH_arm64)
+#define REG_G(r) ((r)->regs[28])
+#define REG_SP(r) ((r)->sp)
+/* x0 holds the result on the way out; the kernel keeps the argument in orig_x0. */
+#define ARG0(r) ((r)->orig_x0)
+#define ARG1(r) ((r)->regs[1])
+#define ARG2(r) ((r)->regs[2])
+#define ARG3(r) ((r)->regs[3])
+#define ARG4(r) ((r)->regs[4])
+#define ARG5(r) ((r)->regs[5])
+#define THREAD_POINTER(t) ((t)->thread.uw.tp_value)
+#define GO_ARG1(r) ((r)->regs[1])
+#else
+#error "no register map for this architecture"
+#endif
+
+#endif

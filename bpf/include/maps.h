@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Every map, with its bound and what happens when it is full. Nothing here grows
+ * beyond its max_entries; every refusal is counted (gs_counter).
+ */
+#ifndef GOSTALL_MAPS_H
+#define GOSTALL_MAPS_H
+
+/* Written by user space while we run; one cache line is hot. */
+struct gs_config settings = {};
+/* What each syscall number is (GS_NRF_*), and whose a call of the bare runtime is. */
+__u8 nr_flags[GS_MAX_NR] = {};
+__u8 nr_role[GS_MAX_NR] = {};
+/* A call is a tail snapshot from this many ns on; adapted by user space. */
+__u64 tail_ns[GS_MAX_NR] = {};
+/* Next free ids. */
+__u32 next_node = GS_FIRST_NODE;
+__u32 next_slot = 0;
+__u32 lineage_wanted = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct gs_thread);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GS_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, struct gs_target);
+} targets SEC(".maps");
+
+/* Executables known before they run: (device << 32 | inode) -> slot to copy from. */
+struct exe_key {
+	__u64 dev;
+	__u64 ino;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GS_MAX_SLOTS);
+	__type(key, struct exe_key);
+	__type(value, __u32);
+} known_exes SEC(".maps");
+
+/* Goroutine start functions of the runtime: exe_id << 48 | link-time pc -> leaf. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, __u32);
+} role_pcs SEC(".maps");
+
+/* Full: the call goes to `spill` under (other). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 393216);
+	__type(key, __u64);
+	__type(value, struct gs_chunk);
+} hist SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct gs_chunk);
+} spill SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GS_MAX_NR);
+	__type(key, __u32);
+	__type(value, struct gs_nrstat);
+} nrstats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GS_CNT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Full: the path goes to (other). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, struct gs_node_key);
+	__type(value, struct gs_node);
+} nodes SEC(".maps");
+
+/* Direct-mapped, per CPU: path hash -> leaf. Never full, only forgetful. */
+#define PATH_CACHE 1024
+struct path_slot {
+	__u64 hash;
+	__u64 leaf;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PATH_CACHE);
+	__type(key, __u32);
+	__type(value, struct path_slot);
+} path_cache SEC(".maps");
+
+/* slot << 32 | fd. Full: the connection's requests are not seen; counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, __u64);
+	__type(value, struct gs_conn);
+} conns SEC(".maps");
+
+/* Full: partial request lines and pipelined requests are lost to (other); counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct gs_stash);
+} stashes SEC(".maps");
+
+/* slot << 48 | g. The runtime never frees a g, so this is bounded by the peak. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, __u64);
+	__type(value, struct gs_goroutine);
+} goroutines SEC(".maps");
+
+/* slot << 48 ^ goid -> g, for goroutines that may have children in a request. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} goids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 * 1024 * 1024);
+} events SEC(".maps");
+
+static __always_inline void count(__u32 what)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &what);
+	if (n)
+		*n += 1;
+}
+
+#endif

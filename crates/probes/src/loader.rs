@@ -1,0 +1,158 @@
+//! Loading, attaching and detaching. Links live as file descriptors of this process:
+//! whatever ends it (a crash, kill -9) detaches everything; nothing is ever pinned.
+
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+
+use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, types};
+use gostall_model::Arch;
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{Iter, Link, OpenObject, PrintLevel, UprobeMultiOpts};
+
+use crate::error::{Error, chain};
+use crate::event::Ring;
+
+/// The loaded programs and their maps.
+pub struct Probes {
+    // Links are dropped before the skeleton that owns their programs.
+    links: Vec<Link>,
+    newproc: Vec<Link>,
+    pub(crate) ring: Ring,
+    pub(crate) skel: GostallSkel<'static>,
+    pub(crate) next_exe: u32,
+    pub(crate) threshold_ns: Option<u64>,
+}
+
+impl std::fmt::Debug for Probes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Probes").field("links", &self.links.len()).finish_non_exhaustive()
+    }
+}
+
+/// libbpf's warnings, kept for the error that follows them.
+fn keep_warnings() {
+    fn print(level: PrintLevel, text: String) {
+        if level == PrintLevel::Warn {
+            WARNINGS.with_borrow_mut(|w| w.push_str(&text));
+        }
+    }
+    libbpf_rs::set_print(Some((PrintLevel::Warn, print)));
+}
+
+thread_local! {
+    static WARNINGS: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
+/// The first of libbpf's warnings that says why; the whole log under GOSTALL_BPF_LOG.
+fn load_error(e: &libbpf_rs::Error) -> Error {
+    let log = WARNINGS.take();
+    if std::env::var_os("GOSTALL_BPF_LOG").is_some() {
+        eprintln!("{log}");
+    }
+    // The verifier's last words, not the bare EACCES it also ends with.
+    if let Some((before, _)) = log.split_once("-- END PROG LOAD LOG --") {
+        let said = before.lines().rev().find(|l| !l.is_empty() && !l.starts_with("processed "));
+        return Error::Verifier { why: said.unwrap_or_default().to_owned() };
+    }
+    Error::Load { why: chain(e) }
+}
+
+impl Probes {
+    /// Loads programs and maps. Nothing is attached yet, and nobody is watched.
+    pub fn load(arch: Arch) -> Result<Self, Error> {
+        keep_warnings();
+        // The skeleton borrows this for its whole life; a few bytes per session stay behind.
+        let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
+        let mut open = GostallSkelBuilder::default().open(object).map_err(|e| load_error(&e))?;
+        if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+            rodata.hash_seed = seed();
+        }
+        let skel = open.load().map_err(|e| load_error(&e))?;
+        let ring = Ring::new(&skel.maps.events)?;
+        let mut probes = Self {
+            links: Vec::new(),
+            newproc: Vec::new(),
+            ring,
+            skel,
+            next_exe: 0,
+            threshold_ns: None,
+        };
+        probes.syscalls_write(arch);
+        Ok(probes)
+    }
+
+    pub(crate) fn bss(&mut self) -> &mut types::bss {
+        self.skel.maps.bss_data.as_deref_mut().expect("the object has variables")
+    }
+
+    pub(crate) fn maps(&self) -> &GostallMaps<'static> {
+        &self.skel.maps
+    }
+
+    /// Attaches the base probes: threads first, so that none is missed, then the pair.
+    pub fn attach(&mut self) -> Result<(), Error> {
+        let p = &self.skel.progs;
+        self.links.push(p.on_newtask.attach().map_err(Error::attach("tp_btf/task_newtask"))?);
+        self.links.push(p.on_exec.attach().map_err(Error::attach("tp_btf/sched_process_exec"))?);
+        self.mark_threads()?;
+        let p = &self.skel.progs;
+        self.links.push(p.on_sys_exit.attach().map_err(Error::attach("tp_btf/sys_exit"))?);
+        self.links.push(p.on_sys_enter.attach().map_err(Error::attach("tp_btf/sys_enter"))?);
+        Ok(())
+    }
+
+    /// Marks all threads whose leader is marked.
+    pub fn mark_threads(&self) -> Result<(), Error> {
+        let what = "iter/task";
+        let link = self.skel.progs.mark_threads.attach().map_err(Error::attach(what))?;
+        let mut iter = Iter::new(&link).map_err(Error::attach(what))?;
+        let mut sink = Vec::new();
+        iter.read_to_end(&mut sink)
+            .map_err(|e| Error::Attach { what, why: e.to_string() })?;
+        Ok(())
+    }
+
+    /// Sees goroutines being born in the executable behind `path` (a `/proc/PID/exe`).
+    pub fn attach_newproc(&mut self, path: &std::path::Path, file_offset: u64) -> Result<(), Error> {
+        let opts = UprobeMultiOpts { offsets: vec![file_offset as usize], ..Default::default() };
+        let link = self
+            .skel
+            .progs
+            .on_newproc
+            .attach_uprobe_multi_with_opts(-1, path, "", opts)
+            .map_err(Error::attach("the uprobe at runtime.newproc"))?;
+        self.newproc.push(link);
+        Ok(())
+    }
+
+    /// Whether births are seen.
+    pub fn newproc_attached(&self) -> bool {
+        !self.newproc.is_empty()
+    }
+
+    /// No longer sees births.
+    pub fn detach_newproc(&mut self) {
+        self.newproc.clear();
+    }
+
+    /// Takes every probe away. The maps stay readable.
+    pub fn detach(&mut self) {
+        self.newproc.clear();
+        self.links.clear();
+    }
+
+    /// Descriptors of the programs that run with every syscall.
+    pub(crate) fn hot_programs(&self) -> [std::os::fd::BorrowedFd<'_>; 2] {
+        let p = &self.skel.progs;
+        [p.on_sys_enter.as_fd(), p.on_sys_exit.as_fd()]
+    }
+}
+
+/// Hashes of paths must not be predictable to whoever sends requests.
+fn seed() -> u64 {
+    let mut buf = [0u8; 8];
+    // SAFETY: getrandom writes at most buf.len() bytes into buf.
+    let n = unsafe { libc::getrandom(buf.as_mut_ptr().cast(), buf.len(), 0) };
+    if n == 8 { u64::from_ne_bytes(buf) } else { std::process::id().into() }
+}

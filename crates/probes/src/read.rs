@@ -1,0 +1,131 @@
+//! Reading the kernel's tables: histogram chunks, path nodes, counters.
+
+use gostall_bpf::{abi, types};
+use gostall_model::{Chunk, Losses, NodeKind, PathNode, SeriesKey};
+use libbpf_rs::{MapCore, MapFlags};
+
+use crate::bytes;
+use crate::error::Error;
+use crate::loader::Probes;
+
+/// Entries per batch: enough to be quick, few enough to be small (160 bytes each).
+const BATCH: u32 = 2048;
+
+/// The kernel side's counters since the load.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    /// Calls of targets that returned while the window was open.
+    pub seen: u64,
+    /// Requests that ended.
+    pub requests: u64,
+    /// Hits of the newproc probe, and how many were in a request.
+    pub spawns: u64,
+    /// See `spawns`.
+    pub spawns_used: u64,
+    /// Everything that was lost or bounded.
+    pub losses: Losses,
+}
+
+fn unpack(key: u64, c: &types::gs_chunk) -> Chunk {
+    let mut k = key >> abi::GS_KEY_CPU_BITS;
+    let mut take = |bits: u32| {
+        let v = k & ((1 << bits) - 1);
+        k >>= bits;
+        v
+    };
+    let octave = take(abi::GS_KEY_OCT_BITS) as u8;
+    let res = take(abi::GS_KEY_RES_BITS) as u16;
+    let nr = take(abi::GS_KEY_NR_BITS) as u16;
+    Chunk {
+        key: SeriesKey { leaf: k as u32, nr, res },
+        octave,
+        sum_ns: c.sum_ns,
+        max_ns: c.max_ns,
+        counts: c.counts,
+    }
+}
+
+impl Probes {
+    /// Every histogram chunk, those of `(other)` included.
+    pub fn chunks(&self, mut each: impl FnMut(&Chunk)) -> Result<(), Error> {
+        let maps = self.maps();
+        for (name, map) in [("hist", &maps.hist), ("spill", &maps.spill)] {
+            let rows = map
+                .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
+                .map_err(Error::read(name))?;
+            for (key, value) in rows {
+                let key = u64::from_ne_bytes(key[..8].try_into().expect("a key has 8 bytes"));
+                each(&unpack(key, &bytes::to(&value)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every node of the path trie.
+    pub fn nodes(&self, mut each: impl FnMut(PathNode)) -> Result<(), Error> {
+        let rows = self
+            .maps()
+            .nodes
+            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
+            .map_err(Error::read("nodes"))?;
+        for (_, value) in rows {
+            let n: types::gs_node = bytes::to(&value);
+            let text = &n.text[..usize::from(n.len).min(n.text.len())];
+            each(PathNode {
+                id: n.id,
+                parent: n.parent,
+                kind: match u32::from(n.kind) {
+                    abi::GS_N_METHOD => NodeKind::Method,
+                    abi::GS_N_LITERAL => NodeKind::Literal,
+                    abi::GS_N_WILD => NodeKind::Wild,
+                    _ => NodeKind::CatchAll,
+                },
+                text: String::from_utf8_lossy(text).into_owned(),
+                overflowed: u32::from(n.flags) & abi::GS_NF_OVERFLOW != 0,
+            });
+        }
+        Ok(())
+    }
+
+    /// The counters as they stand.
+    pub fn counters(&self) -> Result<Counters, Error> {
+        let mut n = [0u64; abi::GS_CNT_MAX as usize];
+        for (i, n) in n.iter_mut().enumerate() {
+            let per_cpu = self
+                .maps()
+                .counters
+                .lookup_percpu(&(i as u32).to_ne_bytes(), MapFlags::ANY)
+                .map_err(Error::read("counters"))?;
+            *n = per_cpu
+                .iter()
+                .flatten()
+                .map(|v| u64::from_ne_bytes(v[..8].try_into().expect("a counter has 8 bytes")))
+                .sum();
+        }
+        let at = |i: u32| n[i as usize];
+        Ok(Counters {
+            seen: at(abi::GS_CNT_SEEN),
+            requests: at(abi::GS_CNT_REQUESTS),
+            spawns: at(abi::GS_CNT_LINEAGE_SPAWNS),
+            spawns_used: at(abi::GS_CNT_LINEAGE_USED),
+            losses: Losses {
+                calls_lost: at(abi::GS_CNT_LOST) + self.missed_runs(),
+                ring_full: at(abi::GS_CNT_RING_FULL),
+                spilled: at(abi::GS_CNT_SPILLED),
+                filtered: at(abi::GS_CNT_FILTERED),
+                calls_in_flight_at_attach: at(abi::GS_CNT_NO_START),
+                requests_in_flight_at_attach: at(abi::GS_CNT_INFLIGHT),
+                snapshots_limited: at(abi::GS_CNT_TAIL_LIMITED),
+                goroutines_full: at(abi::GS_CNT_GOROUTINES_FULL),
+                connections_full: at(abi::GS_CNT_CONNS_FULL),
+                stash_full: at(abi::GS_CNT_STASH_FULL),
+                paths_full: at(abi::GS_CNT_NODES_FULL),
+                malformed_requests: at(abi::GS_CNT_MALFORMED),
+                tls_connections: at(abi::GS_CNT_TLS),
+                http2_connections: at(abi::GS_CNT_HTTP2),
+                read_faults: at(abi::GS_CNT_READ_FAULT),
+                unknown_parent: at(abi::GS_CNT_UNKNOWN_PARENT),
+            },
+        })
+    }
+}
