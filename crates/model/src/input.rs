@@ -160,7 +160,9 @@ pub struct Tail {
     pub parent_goid: Option<u64>,
     /// The six argument registers.
     pub args: [u64; 6],
-    /// What the call's file descriptor led to.
+    /// The file descriptor that `fd` describes: an argument of the call, or what it returned.
+    pub fd_number: Option<i32>,
+    /// What that file descriptor led to.
     pub fd: Option<FdInfo>,
     /// The call's path argument, where it has one.
     pub path: Option<String>,

@@ -142,6 +142,7 @@ pub(crate) fn event(arch: Arch, tail: &Tail, owner: Owner) -> Event {
         role,
         trace_id: tail.trace_id.clone(),
         span_id: tail.span_id.clone(),
+        fd_number: tail.fd_number,
         fd: tail.fd.clone(),
         path: tail.path.clone(),
         stack: tail.stack.clone(),

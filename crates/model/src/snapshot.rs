@@ -230,7 +230,9 @@ pub struct Event {
     pub trace_id: Option<String>,
     /// W3C parent span id of the request, where it bears one.
     pub span_id: Option<String>,
-    /// What the call's file descriptor led to.
+    /// The file descriptor that `fd` describes: an argument of the call, or what it returned.
+    pub fd_number: Option<i32>,
+    /// What that file descriptor led to.
     pub fd: Option<FdInfo>,
     /// The call's path argument.
     pub path: Option<String>,

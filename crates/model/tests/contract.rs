@@ -156,6 +156,7 @@ fn every_key_of_the_contract() {
             "role",
             "trace_id",
             "span_id",
+            "fd_number",
             "fd",
             "path",
             "stack",
