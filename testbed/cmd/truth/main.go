@@ -25,13 +25,17 @@ func main() {
 	own := flag.Bool("own-router", false, "route by hand-written code rather than by ServeMux")
 	goroutines := flag.Int("goroutines", 0, "number of idle goroutines to park")
 	gogc := flag.Int("gogc", 0, "GOGC of the process, low to make the collector run often")
+	list := flag.Bool("list", false, "print the endpoints and their markers, and exit")
 	var o options
 	flag.IntVar(&o.grid, "endpoints", 0, "number of further literal endpoints /e/aNN/bMM")
 	flag.DurationVar(&o.delay, "delay", 2*time.Millisecond, "how long /delay and the numbered endpoints sleep")
 	flag.IntVar(&o.middleware, "middleware", 0, "layers of middleware that copy the request before the router")
 	flag.BoolVar(&o.verbose, "v", false, "let net/http log panics to stderr")
 	flag.Parse()
-
+	if *list {
+		printCatalogue(os.Stdout, o)
+		return
+	}
 	if err := run(*addr, *unix, *file, *tmp, *own, *goroutines, *gogc, o); err != nil {
 		log.Fatal("truth: ", err)
 	}
