@@ -55,6 +55,8 @@ func startTruth(t *testing.T, wrapper []string, flags ...string) *truthServer {
 	args = append(args, flags...)
 	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Stderr = os.Stderr
+	// A group of its own: whoever kills a wrapper must reach the server, too.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
 	if s.in, err = s.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -103,7 +105,7 @@ func (s *truthServer) read() *doc.Truth {
 
 func (s *truthServer) kill() {
 	if !s.done {
-		s.cmd.Process.Kill()
+		syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 		s.cmd.Wait()
 	}
 }
