@@ -12,10 +12,12 @@
 
 pub mod cgroup;
 pub mod error;
+pub mod fd;
 pub mod golike;
 pub mod launch;
 pub mod limits;
 pub mod maps;
+pub mod namespaces;
 pub mod port;
 pub mod proc;
 pub mod select;
@@ -25,6 +27,10 @@ pub mod threads;
 pub mod usage;
 
 pub use error::Error;
+pub use fd::{FdInfo, SocketInfo, fd_describe};
 pub use launch::{Launch, Launched, resolve_command};
+pub use limits::limits;
+pub use maps::{Maps, maps};
 pub use select::{NameGlob, Selector, wait};
 pub use target::Target;
+pub use threads::{descendants, threads};

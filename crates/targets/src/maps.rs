@@ -9,6 +9,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::proc;
@@ -75,6 +76,20 @@ impl Maps {
 /// # Errors
 /// [`Error::PermissionDenied`], [`Error::Gone`] when it has ended, [`Error::Io`].
 pub fn maps(pid: u32) -> Result<Maps, Error> {
+    /// An exec shows the new name before the new memory; it is over in well under a millisecond.
+    const RETRIES: u32 = 10;
+    let mut maps = read(pid)?;
+    for _ in 0..RETRIES {
+        if !maps.exe.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        maps = read(pid)?;
+    }
+    Ok(maps)
+}
+
+fn read(pid: u32) -> Result<Maps, Error> {
     let fail = |source: io::Error, name: &str| match source.kind() {
         io::ErrorKind::PermissionDenied => Error::PermissionDenied {
             pid,

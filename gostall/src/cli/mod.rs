@@ -23,7 +23,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 /// The commands: variant of [`Config`] => module with its `Args`.
@@ -165,16 +165,27 @@ pub fn parse_from(
 }
 
 fn stop(mut error: clap::Error, env: &Env) -> Stop {
+    let mut advice = "";
     if error.kind() == ErrorKind::UnknownArgument {
         // "to pass '--x' as a value, use '-- --x'" would start a command called --x.
         error.remove(ContextKind::Suggested);
+        let word = error.get(ContextKind::InvalidArg);
+        if matches!(word, Some(ContextValue::String(word)) if !word.starts_with('-')) {
+            advice = "\n\nTo start a program, put it after `--`: gostall COMMAND -- ./server";
+        }
     }
     let styled = error.render();
     if error.use_stderr() {
         let text = styled.to_string();
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return Stop::Usage(format!(
+                "no command given: start with `gostall doctor`\n\n{}",
+                text.trim_end()
+            ));
+        }
         // clap's own prefix; ours is put there by `fail`.
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        return Stop::Usage(text.trim_end().to_owned());
+        return Stop::Usage(format!("{}{advice}", text.trim_end()));
     }
     let color = env.stdout_terminal && !env.no_color;
     Stop::Info(if color {

@@ -203,6 +203,7 @@ fn wrong_command_lines_say_what_to_do() {
         ("trace -p 1 --endpoint [", "are understood"),
         ("report -p 1 --nmae x", "--name"),
         ("report 8080", "unexpected argument '8080'"),
+        ("report ./server", "put it after `--`"),
         ("reprot", "'report'"),
         ("top -p 1", "unrecognized subcommand 'top'"),
     ] {
@@ -230,7 +231,9 @@ fn an_argument_that_is_not_utf8() {
 
 #[test]
 fn nothing_at_all_prints_the_help_as_an_error() {
-    assert!(usage("").contains("Usage: gostall <COMMAND>"));
+    let text = usage("");
+    assert!(text.starts_with("no command given: "));
+    assert!(text.contains("Usage: gostall <COMMAND>"));
 }
 
 #[test]
