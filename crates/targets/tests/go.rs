@@ -35,7 +35,7 @@ func main() {
 		panic(err)
 	}
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
-	select {}
+	listener.Accept()
 }
 "#;
 
