@@ -31,6 +31,6 @@ pub use fd::{FdInfo, SocketInfo, fd_describe};
 pub use launch::{Launch, Launched, resolve_command};
 pub use limits::limits;
 pub use maps::{Maps, maps};
-pub use select::{NameGlob, Selector, wait};
+pub use select::{NameGlob, POLL, Selector, wait};
 pub use target::Target;
 pub use threads::{descendants, threads};

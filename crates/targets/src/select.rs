@@ -133,6 +133,10 @@ impl Selector {
     }
 }
 
+/// A good interval for [`wait`]: soon enough to see a server's first requests, and on a machine of
+/// some thousand processes still little work (a look at one reads up to three small files).
+pub const POLL: Duration = Duration::from_millis(100);
+
 /// Resolves again and again until every flag of the selector finds something.
 ///
 /// Returns `Ok(None)` when `cancelled` says so, which is asked at least every 50 ms.

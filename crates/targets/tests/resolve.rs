@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -386,4 +387,63 @@ fn waiting_for_a_program_to_start() {
         false
     });
     assert!(matches!(error, Err(Error::IsSelf { .. })));
+}
+
+/// Set to a pid where this test program runs as another user, for the test below.
+const OF_ROOT: &str = "GOSTALL_TEST_PID_OF_ROOT";
+
+/// The other user's part: does nothing when the tests are run as usual.
+#[test]
+fn other_user_of_the_next_test() {
+    let Some(pid) = std::env::var_os(OF_ROOT) else {
+        return;
+    };
+    let pid = pid.to_str().unwrap().parse().unwrap();
+    let error = by_pid(pid).resolve().unwrap_err();
+    assert!(
+        matches!(error, Error::PermissionDenied { pid: p, uid: 0, .. } if p == pid),
+        "{error}"
+    );
+    assert!(error.to_string().contains("run gostall as root"), "{error}");
+    assert!(!error.may_appear());
+    assert!(matches!(maps(pid), Err(Error::PermissionDenied { .. })));
+    assert!(matches!(
+        fd_describe(pid, 0),
+        Err(Error::PermissionDenied { .. })
+    ));
+    // A search finds by what every user may read, and then says the same.
+    let error = by_name("sleep").resolve();
+    assert!(
+        matches!(error, Err(Error::PermissionDenied { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_process_of_another_user() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: needs root to become another user");
+        return;
+    }
+    // The build directory may be closed to other users; a copy in /tmp is not.
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let exe = dir.path().join("tests");
+    fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+    let process = sleeper();
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&exe)
+        .args(["--exact", "other_user_of_the_next_test"])
+        .env(OF_ROOT, process.pid().to_string());
+    let mut other = Process::start(&mut command);
+    let mut said = String::new();
+    while let line = other.line()
+        && !line.starts_with("test result")
+    {
+        said += &line;
+        assert!(said.len() < 10_000, "{said}");
+    }
+    assert!(other.child.wait().unwrap().success(), "{said}");
 }

@@ -133,4 +133,53 @@ mod tests {
         other.request_stop();
         assert!(signals.stop_requested() && readable(&signals));
     }
+
+    /// Set where this test program runs as the child of the test below.
+    const AS_CHILD: &str = "GOSTALL_TEST_SIGNALS_CHILD";
+
+    /// The child's part: does nothing when the tests are run as usual.
+    #[test]
+    fn child_of_the_next_test() {
+        if std::env::var_os(AS_CHILD).is_none() {
+            return;
+        }
+        let signals = Signals::install().unwrap();
+        eprintln!("ready");
+        let mut fds = [PollFd::new(&signals, PollFlags::IN)];
+        while poll(&mut fds, None).is_err() {}
+        eprintln!("stopped {}", signals.stop_requested());
+        std::thread::sleep(std::time::Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_second_signal_ends_the_process() {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+        for (first, second, code) in [
+            ("INT", "INT", 130),
+            ("TERM", "INT", 130),
+            ("INT", "TERM", 143),
+        ] {
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "cli::signals::tests::child_of_the_next_test"])
+                .arg("--nocapture")
+                .env(AS_CHILD, "1")
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            let mut next = || lines.next().unwrap().unwrap();
+            let kill = |signal: &str| {
+                let pid = child.id().to_string();
+                let status = Command::new("kill").args(["-s", signal, &pid]).status();
+                assert!(status.unwrap().success());
+            };
+            assert_eq!(next(), "ready");
+            kill(first);
+            assert_eq!(next(), "stopped true");
+            kill(second);
+            assert_eq!(child.wait().unwrap().code(), Some(code));
+        }
+    }
 }
