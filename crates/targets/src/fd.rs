@@ -198,8 +198,8 @@ fn without_path(text: &[u8]) -> Option<FdInfo> {
         let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
         return Some(FdInfo::Memfd(lossy(name)));
     }
-    // Kernels before 2.6.39 wrote these names without brackets, and pidfd's came with brackets
-    // until pidfs (6.9) gave it `pidfd:[inode]`.
+    // Inotify's name has no brackets (fs/notify/inotify/inotify_user.c); a pidfd was an anonymous
+    // inode until Linux 6.9 gave it a file system of its own (fs/pidfs.c).
     Some(match text {
         b"anon_inode:[eventfd]" => FdInfo::Eventfd,
         b"anon_inode:[eventpoll]" => FdInfo::Epoll,

@@ -2,8 +2,8 @@
 //!
 //! A [`Selector`] holds what the user asked for (pids, names, ports, cgroups) and resolves to
 //! [`Target`]s: processes with an identity that survives the reuse of a pid. Beside it stand the
-//! facts a tracer needs of a process ([`maps`], [`threads`], [`fd`], [`limits`], [`namespaces`]) and
-//! [`Launch`], which starts a command and holds it before its first instruction.
+//! facts a tracer needs of a process ([`mod@maps`], [`mod@threads`], [`fd`], [`mod@limits`],
+//! [`namespaces`]) and [`Launch`], which starts a command and holds it before its first instruction.
 //!
 //! The crate reads `/proc` as bytes and parses it itself: what it reads belongs to other people's
 //! processes, whose names, arguments and paths need not be UTF-8 (the `procfs` crate refuses such

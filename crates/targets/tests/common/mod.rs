@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 /// A process of a test's own; killed and collected when dropped.
 pub struct Process {
@@ -44,9 +44,11 @@ impl Process {
     }
 
     pub fn kill(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let group = Pid::from_child(&self.child);
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        let pid = Pid::from_child(&self.child);
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        // As long as it has not been collected, the number of its group cannot be another's.
+        if waitid(WaitId::Pid(pid), look).is_ok() {
+            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
         let _ = self.child.wait();
     }
