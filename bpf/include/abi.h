@@ -9,7 +9,7 @@
 #define GOSTALL_ABI_H
 
 /* Processes watched at once (each exec of a followed child takes a new slot). */
-#define GS_MAX_SLOTS 256
+#define GS_MAX_SLOTS 4096
 /* Syscall numbers above this are charged to number 1021; Linux 6.18 ends at 470. */
 #define GS_MAX_NR 512
 #define GS_NR_REQUEST 1023 /* pseudo number: a request's latency; result = status */
@@ -109,7 +109,7 @@ struct gs_target {
 	__u64 sysmon_lo;    /* link-time range of runtime.sysmon */
 	__u64 sysmon_hi;
 	__u64 born_goid;    /* goroutines above this were made while we watched */
-	__u64 lineage_goid; /* ... while the newproc probe was attached; 0: it is not */
+	__u64 max_goid;	    /* the highest met so far */
 	__u64 pending_calls; /* calls that returned while the executable was being read */
 	__u64 exec_ns;
 };

@@ -61,6 +61,12 @@ static __always_inline void goid_remember(__u32 slot, __u64 goid, __u64 g)
 	bpf_map_update_elem(&goids, &key, &g, BPF_ANY);
 }
 
+static __always_inline void goid_note(struct gs_target *tg, __u64 goid)
+{
+	if (goid > tg->max_goid)
+		tg->max_goid = goid;
+}
+
 static __always_inline void lineage_want(__u32 slot)
 {
 	if (lineage_wanted)
@@ -100,8 +106,6 @@ __noinline int inherit(void)
 	tg = target_of(s);
 	if (!tg || !child->parent)
 		return 0;
-	if (tg->lineage_goid && child->goid > tg->lineage_goid)
-		return 0; /* the newproc probe would have told us of a request */
 	key = (__u64)s->call.slot << 48 ^ child->parent;
 	g = bpf_map_lookup_elem(&goids, &key);
 	if (g) {
@@ -154,6 +158,7 @@ __noinline int goroutine_meet(void)
 	fresh = &s->fresh;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	fresh->goid = s->call.goid;
+	goid_note(tg, fresh->goid);
 	if (tg->off_parent >= 0 && !user_u64(&fresh->parent, g + tg->off_parent))
 		fresh->parent = 0;
 	if (tg->off_startpc >= 0 && !user_u64(&startpc, g + tg->off_startpc))
@@ -291,6 +296,7 @@ __noinline int owner_set(__u64 conn)
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	if (!user_u64(&fresh->goid, g + tg->off_goid) || !fresh->goid)
 		return 0;
+	goid_note(tg, fresh->goid);
 	key = goroutine_key(s->call.slot, g);
 	gs = bpf_map_lookup_elem(&goroutines, &key);
 	if (gs && gs->goid == fresh->goid && gs->kind == GS_G_OWNER) {

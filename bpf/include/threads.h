@@ -53,7 +53,7 @@ static __always_inline void slot_copy(struct gs_target *to, struct gs_target *fr
 	/* start_code is the run-time address of the first executable segment. */
 	to->bias = BPF_CORE_READ(mm, start_code) - from->text_vaddr;
 	to->born_goid = 0;
-	to->lineage_goid = 0;
+	to->max_goid = 0;
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -21,3 +21,6 @@ pub use process::{Layout, RolePc, SlotState};
 pub use read::Counters;
 pub use stats::{RunStats, RunTotals};
 pub use syscalls::{Filter, TailRule};
+
+/// The leaf that marks net/http's background reader among [`Layout::roles`].
+pub const READER: u32 = gostall_bpf::abi::GS_READER;

@@ -116,20 +116,19 @@ impl Probes {
     }
 
     /// Watches a running process: its threads now and to come; what it forks too if
-    /// `follow`. `bias` is run-time minus link-time address; `born_goid` a goid that
-    /// no goroutine had yet (0: it has not run). Returns its slot, which events name.
+    /// `follow`. `bias` is run-time minus link-time address. Returns its slot, which
+    /// events name.
     pub fn add_process(
         &mut self,
         pid: u32,
         layout: Option<&Layout>,
         bias: u64,
         follow: bool,
-        born_goid: u64,
     ) -> Result<u32, Error> {
         let exe_id = self.roles_write(layout)?;
         let slot = self.slot_take()?;
         let mut t = target_of(layout, exe_id);
-        (t.tgid, t.bias, t.follow, t.born_goid) = (pid, bias, follow.into(), born_goid);
+        (t.tgid, t.bias, t.follow) = (pid, bias, follow.into());
         self.target_write(slot, &t)?;
         self.mark(pid, slot)?;
         Ok(slot)
@@ -186,10 +185,11 @@ impl Probes {
         self.target_write(slot, &t)
     }
 
-    /// Goroutines with a higher id than this were born while births are seen.
-    pub fn set_lineage_goid(&self, slot: u32, goid: u64) -> Result<(), Error> {
+    /// Takes what was seen so far as the past: goroutines with higher ids were born
+    /// while we watched.
+    pub fn settle(&self, slot: u32) -> Result<(), Error> {
         let mut t = self.target_read(slot)?;
-        t.lineage_goid = goid;
+        t.born_goid = t.max_goid;
         self.target_write(slot, &t)
     }
 

@@ -1,0 +1,377 @@
+//! The run itself: start, drain, adapt, end.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gostall_model::{Arch, Attribution, Model, Route, Sampling, Snapshot, Tail, TargetInfo, Window};
+use gostall_probes::{Event, Filter, Probes, SlotState, TailRule};
+use gostall_targets::{Launch, Launched, Target, maps};
+
+use crate::clock;
+use crate::describe;
+use crate::error::Error;
+use crate::overhead::Meter;
+use crate::program::{Program, Programs};
+
+/// Whom to watch.
+#[derive(Debug)]
+pub enum Start {
+    /// Processes that run.
+    Running {
+        /// Them.
+        targets: Vec<Target>,
+        /// What they fork as well.
+        children: bool,
+    },
+    /// A command to start; it is traced from its first instruction.
+    Launch {
+        /// Command and arguments.
+        argv: Vec<OsString>,
+    },
+}
+
+/// What to record and what to raise.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// What is recorded.
+    pub filter: Filter,
+    /// What is raised call by call.
+    pub tail: TailRule,
+    /// The user's routes.
+    pub routes: Vec<Route>,
+}
+
+/// A process that is or was watched.
+#[derive(Debug)]
+pub struct Traced {
+    /// Its pid.
+    pub pid: u32,
+    /// The process at the time we met it.
+    pub target: Option<Target>,
+    /// Its executable, when it is Go.
+    pub program: Option<Arc<Program>>,
+    /// Run-time minus link-time addresses.
+    pub bias: u64,
+}
+
+/// Before the window opens the probes run unrecorded for a moment: connections and
+/// goroutines that are in use are then known when it does.
+const WARM_UP: Duration = Duration::from_millis(100);
+/// The longest time between two looks at the ring buffer.
+const TICK: Duration = Duration::from_millis(50);
+const ADAPT_EVERY: Duration = Duration::from_millis(250);
+/// Births are no longer watched when none of so long a time was in a request.
+const LINEAGE_IDLE: Duration = Duration::from_secs(5);
+
+/// A run.
+pub struct Session {
+    probes: Probes,
+    programs: Programs,
+    slots: BTreeMap<u32, Traced>,
+    launched: Option<Launched>,
+    model: Model,
+    meter: Meter,
+    clock_offset: u64,
+    opened: Option<(u64, Instant)>,
+    adapt_at: Instant,
+    lineage: Lineage,
+    known_leaves: HashSet<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Lineage {
+    used: u64,
+    used_at: Option<Instant>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("slots", &self.slots).finish_non_exhaustive()
+    }
+}
+
+/// This machine's architecture; targets of another one do not run here.
+pub fn native_arch() -> Arch {
+    if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 }
+}
+
+impl Session {
+    /// Loads and attaches, and opens the window.
+    pub fn start(start: Start, options: &Options) -> Result<Self, Error> {
+        let mut programs = Programs::default();
+        // Executables first: the wrong target is told before the kernel is bothered.
+        let start = match start {
+            Start::Running { targets, children } => {
+                let read = targets
+                    .into_iter()
+                    .map(|t| Ok((program_of(&mut programs, &t)?, t)))
+                    .collect::<Result<Vec<_>, Error>>()?;
+                Ready::Running { read, children }
+            }
+            Start::Launch { argv } => Ready::Launch(Launch::hold(&argv)?),
+        };
+        let mut probes = Probes::load(native_arch())?;
+        probes.set_filter(&options.filter);
+        probes.set_tail(&options.tail);
+        let mut model = Model::new(native_arch());
+        model.set_routes(options.routes.clone());
+        let mut session = Self {
+            probes,
+            programs,
+            slots: BTreeMap::new(),
+            launched: None,
+            model,
+            meter: Meter::start(),
+            clock_offset: clock::offset_ns(),
+            opened: None,
+            adapt_at: Instant::now(),
+            lineage: Lineage::default(),
+            known_leaves: HashSet::new(),
+        };
+        match start {
+            Ready::Running { read, children } => session.begin_running(read, children)?,
+            Ready::Launch(launch) => session.begin_launch(launch)?,
+        }
+        session.model.set_sampling(sampling(&options.filter));
+        Ok(session)
+    }
+
+    fn begin_running(
+        &mut self,
+        read: Vec<(Arc<Program>, Target)>,
+        children: bool,
+    ) -> Result<(), Error> {
+        for (program, target) in read {
+            let bias = program.bias(&maps::maps(target.pid)?);
+            let layout = program.layout.as_ref();
+            let slot = self.probes.add_process(target.pid, layout, bias, children)?;
+            self.met(slot, target.pid, Some(target), Some(program), bias);
+        }
+        self.probes.attach()?;
+        std::thread::sleep(WARM_UP);
+        for slot in self.slots.keys() {
+            self.probes.settle(*slot)?;
+        }
+        self.open();
+        Ok(())
+    }
+
+    fn begin_launch(&mut self, launch: Launch) -> Result<(), Error> {
+        // A Go program that is known beforehand is traced from its first instruction.
+        if let Ok((program, (dev, ino))) = self.programs.get(launch.executable()) {
+            self.probes.add_executable(dev, ino, program.layout.as_ref())?;
+        }
+        self.probes.add_held(launch.pid())?;
+        self.probes.attach()?;
+        self.open();
+        self.launched = Some(launch.release()?);
+        Ok(())
+    }
+
+    fn open(&mut self) {
+        self.meter = Meter::start();
+        self.probes.set_counting(true);
+        self.opened = Some((clock::unix_ns(), Instant::now()));
+    }
+
+    fn met(
+        &mut self,
+        slot: u32,
+        pid: u32,
+        target: Option<Target>,
+        program: Option<Arc<Program>>,
+        bias: u64,
+    ) {
+        if let (Some(p), Some(t)) = (&program, &target) {
+            self.model.set_target(TargetInfo {
+                pid,
+                exe: t.exe_display.to_string_lossy().into_owned(),
+                go_version: p.facts.version.as_ref().map(|v| v.raw.clone()),
+                module: p.facts.build.as_ref().map(|b| b.path.clone()).filter(|p| !p.is_empty()),
+                arch: native_arch(),
+                attribution: match p.layout {
+                    Some(_) => Attribution::Goroutines,
+                    None => Attribution::Threads,
+                },
+            });
+        }
+        self.slots.insert(slot, Traced { pid, target, program, bias });
+    }
+
+    /// The processes met so far.
+    pub fn traced(&self) -> impl Iterator<Item = &Traced> {
+        self.slots.values()
+    }
+
+    /// How long the window has been open.
+    pub fn elapsed(&self) -> Duration {
+        self.opened.map_or(Duration::ZERO, |(_, at)| at.elapsed())
+    }
+
+    /// Requests counted so far.
+    pub fn requests(&self) -> u64 {
+        self.probes.counters().map_or(0, |c| c.requests)
+    }
+
+    /// Waits for events (until `until` at the latest, and a tick at most) and handles
+    /// them. Calls asked for by `trace` are returned; snapshots go to the model.
+    pub fn step(&mut self, until: Instant) -> Result<Vec<Tail>, Error> {
+        let now = Instant::now();
+        let wake = until.min(now + TICK).min(self.meter.due());
+        let events = self.probes.drain(wake.saturating_duration_since(now))?;
+        let mut lines = Vec::new();
+        for event in events {
+            match event {
+                Event::Call(call) => {
+                    let tail = describe::tail(&call, self.slots.get(&call.slot), self.clock_offset);
+                    if call.tail {
+                        self.model.add_tail(tail.clone());
+                    }
+                    if call.trace {
+                        lines.push(tail);
+                    }
+                }
+                Event::Exec { slot, tgid, known } => self.executed(slot, tgid, known)?,
+                Event::Lineage { slot } => self.want_lineage(slot),
+            }
+        }
+        self.meter.tick(&self.probes);
+        if Instant::now() >= self.adapt_at {
+            self.adapt_at = Instant::now() + ADAPT_EVERY;
+            self.probes.adapt()?;
+            self.review_lineage()?;
+        }
+        Ok(lines)
+    }
+
+    /// A followed process runs another executable.
+    fn executed(&mut self, slot: u32, pid: u32, known: bool) -> Result<(), Error> {
+        let target = Target::read(pid).ok();
+        let path = gostall_targets::proc::path(pid, "exe");
+        let program = self.programs.get(&path).ok().map(|(p, _)| p);
+        let bias = match (&program, maps::maps(pid)) {
+            (Some(p), Ok(m)) => p.bias(&m),
+            _ => 0,
+        };
+        if !known {
+            let state = match &program {
+                Some(p) if p.layout.is_some() => SlotState::Go,
+                Some(_) => SlotState::Threads,
+                None => SlotState::Ignored,
+            };
+            let layout = program.as_ref().and_then(|p| p.layout.as_ref());
+            self.probes.set_executable(slot, layout, bias, state)?;
+        }
+        self.met(slot, pid, target, program, bias);
+        Ok(())
+    }
+
+    /// Births of goroutines matter here: watch them.
+    fn want_lineage(&mut self, slot: u32) {
+        let Some(traced) = self.slots.get(&slot) else { return };
+        let site = traced
+            .program
+            .as_ref()
+            .and_then(|p| p.layout.as_ref())
+            .and_then(|l| l.newproc_site);
+        let Some(site) = site else { return };
+        // Refused (no uprobes here): parents stay what g.parentGoid says.
+        let exe = gostall_targets::proc::path(traced.pid, "exe");
+        if self.probes.attach_newproc(&exe, site).is_ok() {
+            self.lineage.used_at = Some(Instant::now());
+        }
+    }
+
+    fn review_lineage(&mut self) -> Result<(), Error> {
+        let Some(at) = self.lineage.used_at else { return Ok(()) };
+        let used = self.probes.counters()?.spawns_used;
+        if used > self.lineage.used {
+            self.lineage = Lineage { used, used_at: Some(Instant::now()) };
+        } else if at.elapsed() > LINEAGE_IDLE {
+            self.probes.detach_newproc();
+            self.lineage.used_at = None;
+        }
+        Ok(())
+    }
+
+    /// Names a call's owner for a live line.
+    pub fn event(&mut self, tail: &Tail) -> Result<gostall_model::Event, Error> {
+        if tail.leaf >= gostall_model::LEAF_FIRST_NODE && !self.known_leaves.contains(&tail.leaf) {
+            let (model, known) = (&mut self.model, &mut self.known_leaves);
+            self.probes.nodes(|n| {
+                known.insert(n.id);
+                model.add_node(n);
+            })?;
+        }
+        Ok(self.model.event(tail))
+    }
+
+    /// Whether every target has ended.
+    pub fn targets_gone(&mut self) -> bool {
+        if let Some(l) = &mut self.launched {
+            return !matches!(l.try_wait(), Ok(None));
+        }
+        self.slots.values().all(|t| t.target.as_ref().is_none_or(|t| !t.is_alive()))
+    }
+
+    /// The exit status of the launched command, once it has ended.
+    pub fn launched_status(&mut self) -> Option<std::process::ExitStatus> {
+        self.launched.as_mut().and_then(|l| l.try_wait().ok().flatten())
+    }
+
+    /// Takes the probes away and closes the window. What was recorded stays readable;
+    /// calls raised by `trace` up to now are returned.
+    pub fn stop(&mut self) -> Result<Vec<Tail>, Error> {
+        let Some((start_unix_ns, at)) = self.opened.take() else { return Ok(Vec::new()) };
+        self.probes.set_counting(false);
+        let duration_ns = at.elapsed().as_nanos() as u64;
+        self.model.set_overhead(self.meter.overhead());
+        self.probes.detach();
+        self.model.set_window(Window { start_unix_ns, duration_ns });
+        self.step(Instant::now())
+    }
+
+    /// Live events that found the ring buffer full.
+    pub fn events_dropped(&self) -> Result<u64, Error> {
+        Ok(self.probes.counters()?.losses.ring_full)
+    }
+
+    /// Everything recorded, named. Call it after [`Session::stop`] for a whole window.
+    pub fn snapshot(&mut self) -> Result<Arc<Snapshot>, Error> {
+        let model = &mut self.model;
+        self.probes.nodes(|n| model.add_node(n))?;
+        self.probes.chunks(|c| model.add_chunk(c))?;
+        model.set_losses(self.probes.counters()?.losses);
+        for t in self.slots.values() {
+            if let Some(p) = &t.program {
+                p.release_pages();
+            }
+        }
+        Ok(self.model.snapshot())
+    }
+}
+
+enum Ready {
+    Running { read: Vec<(Arc<Program>, Target)>, children: bool },
+    Launch(Launch),
+}
+
+fn program_of(programs: &mut Programs, target: &Target) -> Result<Arc<Program>, Error> {
+    programs.get(&target.exe_open_path).map(|(p, _)| p).map_err(|why| Error::Program {
+        pid: target.pid,
+        exe: target.exe_display.to_string_lossy().into_owned(),
+        why,
+    })
+}
+
+fn sampling(filter: &Filter) -> Sampling {
+    Sampling {
+        one_request_in: filter.one_request_in,
+        syscalls: filter.syscalls.as_ref().map(|set| {
+            set.iter().map(|&nr| native_arch().syscall_name(nr).into_owned()).collect()
+        }),
+        slower_than_ns: filter.slower_than_ns,
+    }
+}

@@ -1,0 +1,38 @@
+//! From a target on the command line to a run that has begun.
+
+use std::time::Duration;
+
+use gostall_session::{Options, Session, Start};
+
+use crate::cli::config::TargetChoice;
+use crate::cli::progress::Progress;
+use crate::cli::signals::Signals;
+use crate::run::Failure;
+
+/// How often `--wait` looks.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Finds the targets and attaches.
+pub fn start(
+    choice: &TargetChoice,
+    options: &Options,
+    signals: &Signals,
+    progress: &mut Progress,
+) -> Result<Session, Failure> {
+    let start = match choice {
+        TargetChoice::Launch { argv } => Start::Launch { argv: argv.clone() },
+        TargetChoice::Existing { selector, wait } => {
+            let targets = match selector.resolve() {
+                Err(e) if *wait && e.may_appear() => {
+                    eprintln!("gostall: waiting: {e}");
+                    gostall_targets::wait(selector, POLL, || signals.stop_requested())?
+                        .ok_or(Failure::Stopped)?
+                }
+                found => found?,
+            };
+            Start::Running { targets, children: selector.children }
+        }
+    };
+    progress.message("attaching");
+    Ok(Session::start(start, options)?)
+}
