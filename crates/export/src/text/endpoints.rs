@@ -5,7 +5,7 @@ use gostall_model::{Endpoint, Snapshot, SyscallStat};
 use super::header::counted;
 use super::table::{self, Cell, Column, Tone, left, right};
 use super::{Page, wrap};
-use crate::{clean, count, duration, fraction, shorten_middle};
+use crate::{count, duration, fraction, shorten_middle, trace};
 
 /// From this width on there is room for two more quantiles.
 const WIDE: usize = 100;
@@ -33,7 +33,7 @@ pub(super) fn lines(snapshot: &Snapshot, page: &Page) -> Vec<String> {
 }
 
 fn name(endpoint: &Endpoint) -> String {
-    format!("{} {}", clean(&endpoint.method), clean(&endpoint.route))
+    trace::endpoint(&endpoint.method, &endpoint.route)
 }
 
 fn overview(shown: &[Endpoint], all_ns: u64, page: &Page) -> Vec<String> {
@@ -257,30 +257,26 @@ fn none(snapshot: &Snapshot, page: &Page) -> Vec<String> {
     }
     if l.requests_in_flight_at_attach > 0 {
         say(format!(
-            "{} began before the window: such are not counted.",
+            "Not counted, in flight when the window opened: {}.",
             many(l.requests_in_flight_at_attach, "request")
         ));
     }
     if l.tls_connections > 0 {
         say(format!(
-            "{} whose requests could not be read.",
+            "Requests not readable: {}.",
             many(l.tls_connections, "TLS connection")
         ));
     }
     if l.http2_connections > 0 {
         say(format!(
-            "{} whose requests could not be read.",
+            "Requests not readable: {}.",
             many(l.http2_connections, "HTTP/2 connection")
         ));
     }
     if l.malformed_requests > 0 {
         say(format!(
-            "{} with something that is not HTTP.",
-            if l.malformed_requests == 1 {
-                "1 connection began".to_owned()
-            } else {
-                format!("{} connections began", count(l.malformed_requests))
-            }
+            "Began with something that is not HTTP: {}.",
+            many(l.malformed_requests, "connection")
         ));
     }
     if c.connection == 0 {
@@ -299,7 +295,16 @@ fn none(snapshot: &Snapshot, page: &Page) -> Vec<String> {
     lines
 }
 
-/// `1 request`, `2 requests`.
+/// `1 request`, `2 requests`, `2 reads of memory`.
 pub(super) fn many(n: u64, what: &str) -> String {
-    format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
+    if n == 1 {
+        return format!("1 {what}");
+    }
+    let (noun, rest) = what
+        .split_once(" of ")
+        .map_or((what, None), |(a, b)| (a, Some(b)));
+    match rest {
+        Some(rest) => format!("{} {noun}s of {rest}", count(n)),
+        None => format!("{} {noun}s", count(n)),
+    }
 }

@@ -55,6 +55,9 @@ fn process(target: &TargetInfo, columns: usize) -> String {
 
 fn window(snapshot: &Snapshot, page: &Page) -> Vec<(String, String)> {
     let window = snapshot.window;
+    if window.start_unix_ns == 0 {
+        return vec![wrap::plain("was not opened")];
+    }
     let start = page.options.clock.date_and_time(window.start_unix_ns);
     vec![
         wrap::plain(format!("{} from {start}", duration(window.duration_ns))),

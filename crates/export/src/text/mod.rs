@@ -105,6 +105,9 @@ impl<'a> Page<'a> {
     /// A section's title, with a rule behind it to the end of the line.
     fn title(&self, title: &str) -> String {
         let rule = self.width.saturating_sub(crate::width(title) + 1);
+        if rule == 0 {
+            return self.paint.strong(title);
+        }
         format!(
             "{} {}",
             self.paint.strong(title),

@@ -1,15 +1,19 @@
 //! The footnotes: what the numbers above leave out, and how exact they are. A report that hides its gaps
 //! is worse than none.
 
-use gostall_model::{Attribution, ROUTE_OTHER, Snapshot};
+use gostall_model::{Attribution, Snapshot};
 
 use super::endpoints::many;
 use super::{Page, wrap};
 use crate::{duration, fraction};
 
 pub(super) fn lines(snapshot: &Snapshot, page: &Page) -> Vec<String> {
+    let gaps = gaps(snapshot);
+    if gaps.is_empty() {
+        return Vec::new();
+    }
     let mut lines = vec![page.title("NOTES")];
-    for (warning, text) in gaps(snapshot) {
+    for (warning, text) in gaps {
         let label = if warning {
             page.paint.mind("!")
         } else {
@@ -17,7 +21,7 @@ pub(super) fn lines(snapshot: &Snapshot, page: &Page) -> Vec<String> {
         };
         let mut wrapped = wrap::text("  ", &text, page.width);
         if let Some(first) = wrapped.first_mut() {
-            *first = format!("{label} {}", &first[2..]);
+            *first = format!("{label} {}", first.trim_start());
         }
         lines.extend(wrapped);
     }
@@ -27,120 +31,122 @@ pub(super) fn lines(snapshot: &Snapshot, page: &Page) -> Vec<String> {
 /// What to know; `true` for what means that numbers are missing.
 fn gaps(snapshot: &Snapshot) -> Vec<(bool, String)> {
     let l = &snapshot.coverage.losses;
-    let mut gaps: Vec<(bool, String)> = Vec::new();
-    let mut say = |warning: bool, n: u64, text: &dyn Fn() -> String| {
-        if n > 0 {
-            gaps.push((warning, text()));
-        }
-    };
-    say(true, l.calls_lost, &|| {
-        format!(
-            "{} found no room and are in no number above.",
-            many(l.calls_lost, "call")
-        )
-    });
-    say(true, l.ring_full, &|| {
-        format!(
-            "{} of single calls were dropped: the ring buffer was full.",
-            many(l.ring_full, "event")
-        )
-    });
-    say(true, l.spilled, &|| {
-        format!(
-            "{} are counted under {ROUTE_OTHER}: the histogram table was full.",
-            many(l.spilled, "call")
-        )
-    });
-    say(true, l.paths_full, &|| {
-        format!(
-            "{} are counted under {ROUTE_OTHER}: too many distinct paths. Name the routes with --route '/api/users/{{id}}'.",
-            many(l.paths_full, "request")
-        )
-    });
-    say(true, l.connections_full, &|| {
-        format!(
-            "{} were not followed: the table was full.",
-            many(l.connections_full, "connection")
-        )
-    });
-    say(true, l.goroutines_full, &|| {
-        format!(
-            "{} could not be remembered: the table was full.",
-            many(l.goroutines_full, "goroutine")
-        )
-    });
-    say(true, l.stash_full, &|| {
-        format!(
-            "{} lost their first calls: no room while the path was unknown.",
-            many(l.stash_full, "request")
-        )
-    });
-    say(true, l.read_faults, &|| {
-        format!(
-            "{} of the process's memory failed.",
-            many(l.read_faults, "read")
-        )
-    });
-    say(true, l.tls_connections, &|| {
-        format!(
-            "{} bore requests that could not be read.",
-            many(l.tls_connections, "TLS connection")
-        )
-    });
-    say(true, l.http2_connections, &|| {
-        format!(
-            "{} bore requests that could not be read.",
-            many(l.http2_connections, "HTTP/2 connection")
-        )
-    });
+    // Without endpoints the page has said these already, as possible reasons.
+    let seen = !snapshot.endpoints.is_empty();
+    let only_seen = |n: u64| if seen { n } else { 0 };
+    let counted = [
+        (
+            true,
+            l.calls_lost,
+            "call",
+            "In no number above, for want of room",
+        ),
+        (
+            true,
+            l.ring_full,
+            "event of a single call",
+            "Dropped, for the ring buffer was full",
+        ),
+        (
+            true,
+            l.spilled,
+            "call",
+            "Counted under (other), for the histogram table was full",
+        ),
+        (
+            true,
+            l.paths_full,
+            "request",
+            "Counted under (other), for too many distinct paths (name the routes with --route '/api/users/{id}')",
+        ),
+        (
+            true,
+            l.connections_full,
+            "connection",
+            "Not followed, for want of room",
+        ),
+        (
+            true,
+            l.goroutines_full,
+            "goroutine",
+            "Not remembered, for want of room",
+        ),
+        (
+            true,
+            l.stash_full,
+            "request",
+            "First calls not counted, for want of room until the path was known",
+        ),
+        (
+            true,
+            l.read_faults,
+            "read of the process's memory",
+            "Failed",
+        ),
+        (
+            true,
+            only_seen(l.tls_connections),
+            "TLS connection",
+            "Requests not readable",
+        ),
+        (
+            true,
+            only_seen(l.http2_connections),
+            "HTTP/2 connection",
+            "Requests not readable",
+        ),
+        (
+            false,
+            only_seen(l.requests_in_flight_at_attach),
+            "request",
+            "Not counted, in flight when the window opened",
+        ),
+        (
+            false,
+            l.calls_in_flight_at_attach,
+            "call",
+            "Not counted, in flight when the window opened",
+        ),
+        (
+            false,
+            l.snapshots_limited,
+            "call",
+            "Slow enough to be caught, but beyond the rate limit",
+        ),
+        (
+            false,
+            only_seen(l.malformed_requests),
+            "connection",
+            "Began with something that is not HTTP",
+        ),
+    ];
+    let mut gaps: Vec<(bool, String)> = counted
+        .into_iter()
+        .filter(|(_, n, ..)| *n > 0)
+        .map(|(warning, n, what, why)| (warning, format!("{why}: {}.", many(n, what))))
+        .collect();
     let threads = snapshot
         .target
         .iter()
         .chain(&snapshot.targets)
         .any(|t| t.attribution == Attribution::Threads);
-    say(true, u64::from(threads), &|| {
-        "Goroutines could not be told from this executable: calls are tied to threads only. \
-         `gostall doctor` says why."
-            .to_owned()
-    });
+    if threads {
+        let text = "Goroutines could not be told from an executable: its calls are tied to threads only. \
+                    `gostall doctor` says why.";
+        gaps.push((true, text.to_owned()));
+    }
     gaps.extend(sampling(snapshot).map(|text| (true, text)));
-    let mut say = |n: u64, text: &dyn Fn() -> String| {
-        if n > 0 {
-            gaps.push((false, text()));
-        }
-    };
-    say(l.requests_in_flight_at_attach, &|| {
-        format!(
-            "{} in flight when the window opened are not counted.",
-            many(l.requests_in_flight_at_attach, "request")
-        )
-    });
-    say(l.calls_in_flight_at_attach, &|| {
-        format!(
-            "{} in flight when the window opened are not counted.",
-            many(l.calls_in_flight_at_attach, "call")
-        )
-    });
-    say(l.snapshots_limited, &|| {
-        format!(
-            "{} more were slow enough to be caught; the rate is limited.",
-            many(l.snapshots_limited, "call")
-        )
-    });
-    say(l.malformed_requests, &|| {
-        format!(
-            "{} began with something that is not HTTP.",
-            many(l.malformed_requests, "connection")
-        )
-    });
-    gaps.push((
-        false,
-        format!(
-            "Quantiles are within {} of the exact value; counts, totals and maxima are exact. OF TIME is of \
-             the requests' summed time; calls of their child goroutines count too, so it may exceed 100%.",
-            fraction(snapshot.quantile_error)
-        ),
-    ));
+    gaps.sort_by_key(|(warning, _)| !warning);
+    if seen {
+        gaps.push((
+            false,
+            format!(
+                "Quantiles are within {} of the exact value; counts, totals and maxima are exact. OF TIME is of \
+                 the requests' summed time; calls of their child goroutines count too, so it may exceed 100%.",
+                fraction(snapshot.quantile_error)
+            ),
+        ));
+    }
     gaps
 }
 

@@ -1,9 +1,9 @@
 //! The slowest single calls, each with whom it served, where it came from and what it waited on.
 
-use gostall_model::{Arch, Event, FdInfo, Frame, Snapshot};
+use gostall_model::{Arch, Event, Frame, Snapshot};
 
 use super::Page;
-use crate::trace::call;
+use crate::trace::{call, endpoint, fd_text};
 use crate::{clean, duration, shorten, shorten_middle};
 
 /// Frames shown of a stack.
@@ -36,9 +36,11 @@ fn one(event: &Event, arch: Arch, page: &Page) -> Vec<String> {
     let room = page.width - 9;
     let (call, result) = call(event, arch);
     let mut lines = Vec::new();
-    // The call's end (its result) matters more than its arguments.
+    // The call's end (its result) matters more than its arguments; what they led to gets a line.
     let result = format!(" = {result}");
-    let call = shorten(&call, room.saturating_sub(crate::width(&result)).max(20)).into_owned();
+    let brief = room.saturating_sub(crate::width(&result)).max(20);
+    let cut = crate::width(&call) > brief;
+    let call = shorten(&call, brief).into_owned();
     let result = shorten(&result, room.saturating_sub(crate::width(&call))).into_owned();
     let result = if event.result == "ok" {
         result
@@ -50,11 +52,14 @@ fn one(event: &Event, arch: Arch, page: &Page) -> Vec<String> {
         "         {}",
         shorten_middle(&who(event, page), room)
     ));
-    if let Some(FdInfo::Socket {
-        state: Some(state), ..
-    }) = &event.fd
-    {
-        lines.push(format!("         socket {}", clean(state)));
+    if cut {
+        let led_to = [
+            event.fd.as_ref().map(fd_text),
+            event.path.as_ref().map(|p| clean(p).into_owned()),
+        ];
+        for text in led_to.into_iter().flatten() {
+            lines.push(format!("         {}", shorten_middle(&text, room)));
+        }
     }
     if let Some(id) = &event.trace_id {
         lines.push(format!("         trace {}", clean(id)));
@@ -67,7 +72,7 @@ fn who(event: &Event, page: &Page) -> String {
     let mut parts = Vec::new();
     match (&event.method, &event.route, event.role) {
         (Some(method), Some(route), _) => {
-            parts.push(format!("{} {}", clean(method), clean(route)));
+            parts.push(endpoint(method, route));
         }
         (_, _, Some(role)) => parts.push(role.name().to_owned()),
         _ => {}
@@ -100,9 +105,15 @@ fn stack(frames: &[Frame], page: &Page) -> Vec<String> {
         &frames[skipped..]
     };
     let room = page.width - 9;
+    // A line that says "1 more" could have been that one.
+    let shown = if own.len() == FRAMES + 1 {
+        own.len()
+    } else {
+        FRAMES
+    };
     let mut lines: Vec<String> = own
         .iter()
-        .take(FRAMES)
+        .take(shown)
         .map(|frame| {
             let place = place(frame);
             let function = clean(&frame.function);
@@ -121,8 +132,8 @@ fn stack(frames: &[Frame], page: &Page) -> Vec<String> {
             )
         })
         .collect();
-    if own.len() > FRAMES {
-        let more = format!("… {} more frames", own.len() - FRAMES);
+    if own.len() > shown {
+        let more = format!("… {} more frames", own.len() - shown);
         lines.push(format!("         {}", page.paint.dim(&more)));
     }
     lines

@@ -64,6 +64,22 @@ pub(super) fn row(name: &str) -> Option<&'static Row> {
         .map(|at| &TABLE[at])
 }
 
+/// How many of a call's arguments mean something: the rest of the registers hold what was there before.
+pub(super) fn used(row: &Row, values: &[u64; 6]) -> usize {
+    // O_CREAT, and the bit that makes O_TMPFILE of O_DIRECTORY (asm-generic/fcntl.h).
+    const CREATES: u64 = 0o100 | 0o20000000;
+    match row.0 {
+        "open" if values[1] & CREATES == 0 => 2,
+        "openat" if values[2] & CREATES == 0 => 3,
+        "futex" => match values[1] & 0x7f {
+            1 => 3,
+            0 => 4,
+            _ => 6,
+        },
+        _ => row.1.len(),
+    }
+}
+
 /// One argument as text. File descriptors and paths are the caller's to write, who knows what they are.
 pub(super) fn write(arg: Arg, value: u64, arch: Arch) -> String {
     match arg {

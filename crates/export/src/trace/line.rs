@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use gostall_model::{Arch, Event, FdInfo, errno};
+use gostall_model::{Arch, Event, FdInfo, METHOD_ANY, errno};
 
 use super::args::{self, Arg, Ret};
 use crate::text::Paint;
@@ -23,6 +23,14 @@ pub(super) fn trace(event: &Event, clock: &Clock, arch: Arch, colour: bool) -> S
     format!("{time} {who} {call} = {result} <{duration}>")
 }
 
+/// An endpoint's name; without the verb where it is not known.
+pub(crate) fn endpoint(method: &str, route: &str) -> String {
+    if method == METHOD_ANY {
+        return clean(route).into_owned();
+    }
+    format!("{} {}", clean(method), clean(route))
+}
+
 /// Thread, goroutine, and endpoint or role.
 fn who(event: &Event) -> String {
     let mut who = event.tid.to_string();
@@ -31,7 +39,7 @@ fn who(event: &Event) -> String {
     }
     match (&event.method, &event.route, event.role) {
         (Some(method), Some(route), _) => {
-            let _ = write!(who, " {} {}", clean(method), clean(route));
+            let _ = write!(who, " {}", endpoint(method, route));
         }
         (_, _, Some(role)) => {
             let _ = write!(who, " {}", role.name());
@@ -44,7 +52,9 @@ fn who(event: &Event) -> String {
 /// The call with its arguments, and its result.
 pub(crate) fn call(event: &Event, arch: Arch) -> (String, String) {
     let row = args::row(&event.name);
-    let (kinds, ret) = row.map_or((&[Arg::Hex; 6][..], Ret::Int), |row| (row.1, row.2));
+    let (kinds, ret) = row.map_or((&[Arg::Hex; 6][..], Ret::Int), |row| {
+        (&row.1[..args::used(row, &event.args)], row.2)
+    });
     // Without a number the description is of the first file descriptor; with one, of that.
     let mut fd_open = event.fd.is_some();
     let mut path_open = event.path.is_some();

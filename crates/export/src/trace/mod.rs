@@ -11,7 +11,7 @@ use gostall_model::{Arch, Event};
 
 use crate::{Clock, EventExporter, ExportError};
 
-pub(crate) use line::call;
+pub(crate) use line::{call, endpoint, fd_text};
 
 /// Writes calls as lines of JSON: the entries of a report's `snapshots`.
 #[derive(Debug, Clone, Copy, Default)]
