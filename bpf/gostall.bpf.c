@@ -85,9 +85,7 @@ static long close_one(__u32 i, void *ctx)
 __noinline __u32 leaf_of_lifecycle(__u32 class)
 {
 	struct scratch *s = scratch_get();
-	struct close_range range;
 	struct gs_conn *c;
-	__u32 server;
 	__u64 key;
 
 	if (!s)
@@ -114,34 +112,46 @@ __noinline __u32 leaf_of_lifecycle(__u32 class)
 		if (s->call.arg1 >= 1)
 			conn_shutdown(c, key, s->call.begin);
 		return c->active ? NO_LEAF : GS_CONNECTION;
-	case GS_C_CLOSE:
-		c = bpf_map_lookup_elem(&conns, &key);
-		if (!c)
-			return NO_LEAF;
-		server = c->kind != GS_K_CLIENT;
-		conn_forget(key, s->call.begin);
-		return server ? GS_CONNECTION : NO_LEAF;
-	case GS_C_DUP2:
-		/* dup2(fd, fd) closes nothing. */
-		if (s->call.ret >= 0 && s->call.arg0 != s->call.arg1)
-			conn_forget(conn_key(s->call.slot, s->call.arg1), s->call.begin);
-		return NO_LEAF;
-	case GS_C_CLOSE_RANGE:
-		range.slot = s->call.slot;
-		range.now = s->call.begin;
-		range.first = s->call.arg0;
-		range.last = s->call.arg1;
-		if (s->call.ret == 0)
-			bpf_loop(CLOSE_RANGE_MAX, close_one, &range, 0);
-		return NO_LEAF;
 	}
 	return NO_LEAF;
+}
+
+/* Descriptors about to be closed. This is done when the call begins: by the time it
+ * returns, another thread may have accepted a connection under the same number. */
+static __noinline int closing(struct pt_regs *regs, struct gs_thread *t, __u32 class)
+{
+	struct close_range range;
+	struct gs_conn *c;
+	__u64 key = conn_key(t->slot, ARG0(regs));
+
+	switch (class) {
+	case GS_C_CLOSE:
+		c = bpf_map_lookup_elem(&conns, &key);
+		t->closed_server = c && c->kind != GS_K_CLIENT;
+		if (c)
+			conn_forget(key, t->enter_ns);
+		return 0;
+	case GS_C_DUP2:
+		/* dup2(fd, fd) closes nothing. */
+		if (ARG0(regs) != ARG1(regs))
+			conn_forget(conn_key(t->slot, ARG1(regs)), t->enter_ns);
+		return 0;
+	case GS_C_CLOSE_RANGE:
+		range.slot = t->slot;
+		range.now = t->enter_ns;
+		range.first = ARG0(regs);
+		range.last = ARG1(regs);
+		bpf_loop(CLOSE_RANGE_MAX, close_one, &range, 0);
+		return 0;
+	}
+	return 0;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
 {
 	struct gs_thread *t;
+	__u32 class;
 
 	t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
 	if (!t)
@@ -155,6 +165,9 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
 			return 0;
 	}
 	t->enter_ns = bpf_ktime_get_ns();
+	class = nr_flags[nr & (GS_MAX_NR - 1)] & GS_NRF_CLASS;
+	if (class >= GS_C_CLOSE && class <= GS_C_CLOSE_RANGE)
+		closing(regs, t, class);
 	return 0;
 }
 
@@ -222,6 +235,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 
 	if (class == GS_C_SIGRETURN)
 		leaf = GS_RUNTIME; /* the registers are the interrupted code's */
+	else if (class == GS_C_CLOSE)
+		leaf = t->closed_server ? GS_CONNECTION : NO_LEAF;
 	else if (class >= GS_C_ACCEPT && class <= GS_C_SHUTDOWN)
 		leaf = leaf_of_lifecycle(class);
 	else if (class != GS_C_NONE && class <= GS_C_EPOLL_CTL)

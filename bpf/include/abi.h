@@ -126,7 +126,7 @@ struct gs_thread {
 	__u64 restart_ns; /* a call interrupted by a signal, to be made again */
 	__u64 restart_sp;
 	__u32 restart_nr;
-	__u32 pad;
+	__u32 closed_server; /* the call in flight closes a server's connection */
 };
 
 /* A goroutine that made a call outside of its connection's fast path. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Log-linear histograms. One lookup a call: the key holds the octave and the CPU, so
- * chunks exist only where values fall and have one writer. The kernel runs one
- * instance of a tracing program per CPU at a time (bpf_prog->active), and only
- * sys_exit writes here, so plain additions are exact.
+ * chunks exist only where values fall and have one writer: the kernel runs the
+ * sys_enter and sys_exit programs with preemption off, and nothing else writes here,
+ * so plain additions are exact.
  */
 #ifndef GOSTALL_HIST_H
 #define GOSTALL_HIST_H

@@ -573,10 +573,13 @@ static __always_inline void response_begin(struct scratch *s, struct gs_conn *c)
 		/* More than the server buffers: parts may have left before the end. */
 		c->late = r->length > 2048 || c->resp_left;
 	}
-	/* A head that never ended, or the router's own words: nobody's endpoint. */
+	/* A head that never ended, or the router's own words (a HEAD shows their length
+	 * only): nobody's endpoint. */
 	if (c->phase < GS_P_BODY && r->status >= 400)
 		c->unrouted = 1;
-	if ((r->status == 404 || r->status == 405) && r->head_end)
+	if (r->status == 404 && c->method == GS_METHOD_HEAD)
+		c->unrouted |= r->has_length && r->length == sizeof("404 page not found\n") - 1;
+	else if ((r->status == 404 || r->status == 405) && r->head_end)
 		c->unrouted |= router_answer(r->status, load8(s->buf, r->head_end),
 					     r->has_length ? r->length : body);
 }

@@ -1,7 +1,7 @@
 //! The tail's threshold: about the slowest one in a thousand of each syscall.
 
 use gostall_bpf::{abi, types};
-use libbpf_rs::{MapCore, MapFlags};
+use std::os::fd::{AsFd, AsRawFd};
 
 use crate::bytes;
 use crate::error::Error;
@@ -43,13 +43,7 @@ impl Probes {
             return Ok(());
         }
         let mut wanted = Vec::new();
-        let rows = self
-            .maps()
-            .nrstats
-            .lookup_batch(abi::GS_MAX_NR, MapFlags::ANY, MapFlags::ANY)
-            .map_err(Error::read("nrstats"))?;
-        for (key, value) in rows {
-            let nr = u32::from_ne_bytes(key[..4].try_into().expect("a key has 4 bytes"));
+        for (nr, value) in self.nrstats()? {
             let mut sum = [0u64; 64];
             for cpu in value.chunks_exact(size_of::<types::gs_nrstat>()) {
                 let one: types::gs_nrstat = bytes::to(cpu);
@@ -58,7 +52,7 @@ impl Probes {
                 }
             }
             if let Some(t) = threshold(&sum) {
-                wanted.push((nr as usize, t));
+                wanted.push((nr, t));
             }
         }
         let bss = self.bss();
@@ -66,6 +60,40 @@ impl Probes {
             bss.tail_ns[nr] = t;
         }
         Ok(())
+    }
+
+    /// Every number's statistics, all CPUs one after the other, in one system call
+    /// (libbpf-rs has batches for maps without CPUs only).
+    fn nrstats(&self) -> Result<Vec<(usize, Vec<u8>)>, Error> {
+        let fail = |why: String| Error::Map { map: "nrstats", verb: "read", why };
+        let cpus = libbpf_rs::num_possible_cpus().map_err(|e| fail(e.to_string()))?;
+        let each = size_of::<types::gs_nrstat>() * cpus;
+        let n = abi::GS_MAX_NR as usize;
+        let (mut keys, mut values) = (vec![0u32; n], vec![0u8; each * n]);
+        let (mut next, mut count) = (0u32, abi::GS_MAX_NR);
+        // SAFETY: keys and values have room for `count` entries of this map's sizes, next for a key.
+        let r = unsafe {
+            libbpf_sys::bpf_map_lookup_batch(
+                self.maps().nrstats.as_fd().as_raw_fd(),
+                std::ptr::null_mut(),
+                std::ptr::from_mut(&mut next).cast(),
+                keys.as_mut_ptr().cast(),
+                values.as_mut_ptr().cast(),
+                &mut count,
+                std::ptr::null(),
+            )
+        };
+        // ENOENT: the map has ended, all of it was read.
+        if r < 0 && r != -libc::ENOENT {
+            return Err(fail(std::io::Error::from_raw_os_error(-r).to_string()));
+        }
+        let read = count as usize;
+        Ok(keys
+            .into_iter()
+            .take(read)
+            .zip(values.chunks_exact(each))
+            .map(|(nr, v)| (nr as usize, v.to_vec()))
+            .collect())
     }
 }
 
