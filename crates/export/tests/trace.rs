@@ -104,6 +104,11 @@ fn lines() {
             ..background("read", [3, 0xc000, 512, 0, 0, 0], 0)
         },
         background("futex", [0xc000_0148, 128, 0, 0, 0, 0], 0),
+        background("futex", [0xc000_0148, 129, 1, 0, 0, 0], 1),
+        Tail {
+            path: Some("/tmp/x".to_owned()),
+            ..background("openat", [cwd, 0x1000, 0o101, 0o644, 0, 0], 5)
+        },
         background(
             "mmap",
             [0, 4096, 3, 0x22, u64::from(u32::MAX), 0],

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::cluster;
+use crate::cluster::{self, Memory};
 use crate::input::{LEAF_FIRST_NODE, NodeKind, PathNode};
 use crate::role::Role;
 use crate::route::{self, Route};
@@ -59,6 +59,10 @@ impl Labels {
         self.by_leaf.get(&leaf).unwrap_or(&self.other)
     }
 
+    pub(crate) fn insert(&mut self, leaf: u32, label: Label) {
+        self.by_leaf.insert(leaf, label);
+    }
+
     pub(crate) fn knows(&self, leaf: u32) -> bool {
         leaf < LEAF_FIRST_NODE || self.by_leaf.contains_key(&leaf)
     }
@@ -83,8 +87,8 @@ pub(crate) struct Sources {
     pub(crate) routes: Vec<Route>,
     /// What the router said of a leaf.
     pub(crate) learned: HashMap<u32, Box<str>>,
-    /// Kernel nodes that clustering found to be values.
-    pub(crate) values: HashSet<u32>,
+    /// What clustering has found out.
+    pub(crate) memory: Memory,
 }
 
 /// Labels all leaves anew.
@@ -103,7 +107,7 @@ pub(crate) fn assign(
         nodes,
         stats,
         |leaf| !templated.contains_key(&leaf),
-        &mut sources.values,
+        &mut sources.memory,
     );
     let mut methods: HashMap<&str, Arc<str>> = HashMap::new();
     for (leaf, place) in clustered {
@@ -160,6 +164,41 @@ fn by_template(
         };
         by_leaf.insert(*id, label);
     }
+}
+
+/// The label of a leaf that came after the labels were made: from the templates, else from its path with
+/// what clustering knows already. The next [`assign`] may judge it better.
+pub(crate) fn provisional(
+    nodes: &HashMap<u32, PathNode>,
+    sources: &Sources,
+    leaf: u32,
+) -> Option<Label> {
+    let (method, path) = path_of(nodes, leaf)?;
+    let route = match route::best(&sources.routes, method, &path) {
+        Some(route) => route.template().clone(),
+        None => {
+            let mut segments = Vec::with_capacity(path.len());
+            let mut at = nodes.get(&leaf)?;
+            while at.kind != NodeKind::Method {
+                segments.push(match at.kind {
+                    NodeKind::CatchAll => "{path...}",
+                    NodeKind::Literal
+                        if at.text.is_empty() || !sources.memory.open.contains(&at.parent) =>
+                    {
+                        at.text.as_str()
+                    }
+                    _ => "{id}",
+                });
+                at = nodes.get(&at.parent)?;
+            }
+            segments.reverse();
+            format!("/{}", segments.join("/")).into()
+        }
+    };
+    Some(Label {
+        method: method.into(),
+        route,
+    })
 }
 
 /// The verb and the segments of a leaf's path. `None` for a method's own node, and for one that does not

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::hist::Histogram;
 use crate::input::{
-    Chunk, Losses, NR_REQUEST, Overhead, PathNode, REQUEST_STATUS_MASK, REQUEST_UNROUTED, Sampling,
-    SeriesKey, Tail, TargetInfo, Window,
+    Chunk, LEAF_FIRST_NODE, Losses, NR_REQUEST, Overhead, PathNode, REQUEST_STATUS_MASK,
+    REQUEST_UNROUTED, Sampling, SeriesKey, Tail, TargetInfo, Window,
 };
 use crate::labels::{self, Labels, LeafStats, Owner, Sources};
 use crate::report;
@@ -31,6 +31,8 @@ pub struct Model {
     pub(crate) tails: Tails,
     sources: Sources,
     labels: Labels,
+    /// Path nodes there were when the labels were made.
+    labelled: usize,
     /// Something came since the labels were made that may change them.
     stale: bool,
 }
@@ -51,6 +53,7 @@ impl Model {
             tails: Tails::default(),
             sources: Sources::default(),
             labels: Labels::default(),
+            labelled: 0,
             stale: false,
         }
     }
@@ -139,9 +142,22 @@ impl Model {
     /// Whom a leaf's calls are charged to, as far as is known now. Cheap unless the leaf is new.
     pub fn owner(&mut self, leaf: u32) -> Owner {
         if !self.labels.knows(leaf) && self.stale {
-            self.relabel();
+            // Labelling all anew for each new path would be quadratic in a trace of many.
+            let behind = self.nodes.len().saturating_sub(self.labelled);
+            if behind > self.labelled / 16 || self.labelled < 64 {
+                self.relabel();
+            } else if let Some(label) = labels::provisional(&self.nodes, &self.sources, leaf) {
+                self.labels.insert(leaf, label);
+            }
         }
         self.labels.owner(leaf)
+    }
+
+    /// Path nodes whose literal children are values of a placeholder, those to come too. Whoever builds the
+    /// trie may send further ones to the wild child at once: that bounds paths with several varying
+    /// segments. Literal children that exist already must stay reachable: some are names.
+    pub fn open_nodes(&self) -> impl Iterator<Item = u32> {
+        self.sources.memory.open.iter().copied()
     }
 
     /// A single call with its names and its owner, as far as is known now.
@@ -161,6 +177,9 @@ impl Model {
     fn relabel(&mut self) {
         let mut stats: HashMap<u32, LeafStats> = HashMap::new();
         for (key, histogram) in &self.series {
+            if key.leaf < LEAF_FIRST_NODE {
+                continue;
+            }
             let of_leaf = stats.entry(key.leaf).or_default();
             if key.nr != NR_REQUEST {
                 continue;
@@ -175,6 +194,7 @@ impl Model {
             }
         }
         self.labels = labels::assign(&self.nodes, &stats, &mut self.sources);
+        self.labelled = self.nodes.len();
         self.stale = false;
     }
 }

@@ -443,3 +443,90 @@ fn odd_tries_do_not_hang() {
         ]
     );
 }
+
+#[test]
+fn open_positions_are_told() {
+    let mut k = Kernel::default();
+    for i in 0..100 {
+        k.get(&format!("/repos/{}/readme", slug(i * 41, "")), 2);
+        k.get(&format!("/admin/{}", WORDS[i % 20]), 2);
+    }
+    let repos = k.leaf("GET", "/repos");
+    let mut model = k.model();
+    assert_eq!(model.open_nodes().count(), 0);
+    model.snapshot();
+    assert_eq!(model.open_nodes().collect::<Vec<_>>(), [repos]);
+}
+
+#[test]
+fn a_live_trace_has_paths_only() {
+    let mut k = Kernel::default();
+    for i in 0..100 {
+        k.leaf("GET", &format!("/users/{}", slug(i * 41, "")));
+    }
+    for i in 0..5 {
+        k.leaf("GET", &format!("/items/item-{i}"));
+    }
+    k.leaf("GET", "/healthz");
+    let leaves = [
+        k.leaf("GET", "/users/amber"),
+        k.leaf("GET", "/items/item-3"),
+        k.leaf("GET", "/healthz"),
+    ];
+    k.requests.clear();
+    let mut model = k.model();
+    let routes = leaves.map(|leaf| match model.owner(leaf) {
+        gostall_model::Owner::Endpoint(label) => label.route.to_string(),
+        gostall_model::Owner::Role(role) => role.name().to_owned(),
+    });
+    assert_eq!(routes, ["/users/{id}", "/items/{id}", "/healthz"]);
+}
+
+/// A path as any client may send it: few words and shapes, so that they meet.
+fn any_path() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let segment = prop_oneof![
+        4 => (0usize..40).prop_map(|i| WORDS[i].to_owned()),
+        2 => (0usize..1600).prop_map(|i| slug(i, "-")),
+        2 => (0u32..50).prop_map(|i| format!("user_{i}")),
+        1 => (0u32..50).prop_map(|i| i.to_string()),
+        1 => Just(String::new()),
+        1 => any::<String>().prop_map(|s| s.replace('/', "")),
+    ];
+    proptest::collection::vec(segment, 1..4).prop_map(|parts| format!("/{}", parts.join("/")))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever is asked for: requests are neither lost nor doubled, each verb keeps its own, no endpoint
+    /// stands twice, no route is empty, and the order in which things are told does not matter.
+    #[test]
+    fn merging_loses_nothing(
+        asked in proptest::collection::vec(
+            (any_path(), proptest::sample::select(vec!["GET", "POST"]), 1u64..4,
+             proptest::sample::select(vec![200u16, 200, 404, 404 | 0x800, 503])),
+            1..300,
+        )
+    ) {
+        let mut k = Kernel::default();
+        let mut wanted = std::collections::BTreeMap::<&str, u64>::new();
+        for (path, method, times, res) in &asked {
+            k.answer(method, path, *res, *times);
+            *wanted.entry(method).or_default() += times;
+        }
+        let endpoints = k.endpoints();
+        let mut got = std::collections::BTreeMap::<&str, u64>::new();
+        for (name, requests) in &endpoints {
+            let (method, route) = name.split_once(' ').unwrap();
+            *got.entry(method).or_default() += requests;
+            proptest::prop_assert!(route.starts_with('/') || route == "(unmatched)", "{}", route);
+        }
+        proptest::prop_assert_eq!(got, wanted);
+        let mut names: Vec<_> = endpoints.iter().map(|e| &e.0).collect();
+        names.dedup();
+        proptest::prop_assert_eq!(names.len(), endpoints.len());
+        k.nodes.reverse();
+        proptest::prop_assert_eq!(k.endpoints(), endpoints);
+    }
+}

@@ -33,8 +33,17 @@ const NAMES_AT_MOST: usize = 40;
 /// Above this only a majority of interface names speaks against values.
 const MANY: usize = 64;
 
-/// The names of the literal children of a node that are values of one placeholder.
-pub(super) fn values<'a>(trie: &Trie<'a>, at: Ix, sticky: &HashSet<u32>) -> BTreeSet<&'a str> {
+/// What was found out about the literal children of a node.
+#[derive(Debug, Default)]
+pub(super) struct Verdict<'a> {
+    /// Those that are values of one placeholder.
+    pub(super) values: BTreeSet<&'a str>,
+    /// Their number, not their shape, shows it: further children will be values too.
+    pub(super) open: bool,
+}
+
+/// Judges the literal children of a node.
+pub(super) fn judge<'a>(trie: &Trie<'a>, at: Ix, sticky: &HashSet<u32>) -> Verdict<'a> {
     let children: Vec<Child<'a>> = trie.nodes[at]
         .literals
         .iter()
@@ -42,7 +51,7 @@ pub(super) fn values<'a>(trie: &Trie<'a>, at: Ix, sticky: &HashSet<u32>) -> BTre
         .map(|(text, ix)| Child::new(trie, text, *ix))
         .collect();
     if children.is_empty() {
-        return BTreeSet::new();
+        return Verdict::default();
     }
     let mut values: BTreeSet<&'a str> = children
         .iter()
@@ -60,6 +69,7 @@ pub(super) fn values<'a>(trie: &Trie<'a>, at: Ix, sticky: &HashSet<u32>) -> BTre
         .iter()
         .filter(|c| !values.contains(c.text) && !shape::is_version(c.text))
         .collect();
+    let mut open = false;
     for method in 0..trie.methods.len() {
         let overflowed = trie.nodes[at].overflowed;
         for fate in [Fate::Answered, Fate::NotFound] {
@@ -70,14 +80,16 @@ pub(super) fn values<'a>(trie: &Trie<'a>, at: Ix, sticky: &HashSet<u32>) -> BTre
                 // A 404 to GET says nothing of a path that POST has.
                 .filter(|c| fate == Fate::Answered || !c.answered())
                 .collect();
-            values.extend(by_diversity(&like, method, overflowed));
+            let diverse = by_diversity(&like, method, overflowed);
+            open |= fate == Fate::Answered && !diverse.is_empty();
+            values.extend(diverse);
         }
     }
     if !values.is_empty() {
         let company = in_company(&children, &values, trie.methods.len());
         values.extend(company);
     }
-    values
+    Verdict { values, open }
 }
 
 /// What became of a child's requests of one method.

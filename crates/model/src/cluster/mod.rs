@@ -22,25 +22,39 @@ pub(crate) struct Place<'a> {
     pub(crate) route: std::sync::Arc<str>,
 }
 
-/// Clusters all paths whose leaf `takes` accepts. `sticky` holds the kernel nodes found to be values so
-/// far, and is added to: more requests for the same values must not make names of them again.
+/// What clustering has found out so far. It only grows: more requests for the same values must not make
+/// names of them again, or endpoints would come and go in a live view.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Kernel nodes that are values.
+    pub(crate) values: HashSet<u32>,
+    /// Kernel nodes whose literal children are values, the future ones too.
+    pub(crate) open: HashSet<u32>,
+}
+
+/// Clusters all paths whose leaf `takes` accepts.
 pub(crate) fn cluster<'a>(
     nodes: &'a HashMap<u32, PathNode>,
     stats: &HashMap<u32, LeafStats>,
     takes: impl Fn(u32) -> bool,
-    sticky: &mut HashSet<u32>,
+    memory: &mut Memory,
 ) -> HashMap<u32, Place<'a>> {
     let mut trie = Trie::build(nodes, stats, takes);
     let mut places = HashMap::new();
     let mut todo: Vec<(Ix, String)> = vec![(0, String::new())];
     while let Some((at, route)) = todo.pop() {
-        for text in decide::values(&trie, at, sticky) {
+        let verdict = decide::judge(&trie, at, &memory.values);
+        for text in verdict.values {
             if let Some(ix) = trie.nodes[at].literals.get(text) {
-                sticky.extend(trie.nodes[*ix].ids.iter().map(|(id, _)| *id));
+                let ids = trie.nodes[*ix].ids.iter().map(|(id, _)| *id);
+                memory.values.extend(ids);
             }
             trie.merge_into_wild(at, text);
         }
         let node = &trie.nodes[at];
+        if verdict.open {
+            memory.open.extend(node.ids.iter().map(|(id, _)| *id));
+        }
         place(&trie, at, &route, &mut places);
         for (text, ix) in &node.literals {
             todo.push((*ix, format!("{route}/{text}")));

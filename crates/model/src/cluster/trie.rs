@@ -95,6 +95,11 @@ impl<'a> Trie<'a> {
             let mut todo = vec![(root, 0)];
             while let Some((node, at)) = todo.pop() {
                 trie.place(node, at, method, stats, &takes);
+                // Nothing counted yet (a live trace): a path without further segments was asked for.
+                if stats.is_empty() && !children.contains_key(&node.id) && takes(node.id) {
+                    trie.nodes[at].ends.insert(method);
+                    trie.nodes[at].below.entry(method).or_default();
+                }
                 for child in children.get(&node.id).into_iter().flatten() {
                     let ix = trie.child(at, child);
                     todo.push((child, ix));
