@@ -192,7 +192,7 @@ pub(crate) fn provisional(
                 at = nodes.get(&at.parent)?;
             }
             segments.reverse();
-            format!("/{}", segments.join("/")).into()
+            cluster::target(method, &format!("/{}", segments.join("/")).into())
         }
     };
     Some(Label {

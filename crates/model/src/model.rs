@@ -71,8 +71,10 @@ impl Model {
 
     /// Makes a node of the path trie known, in any order; a node known already is replaced.
     pub fn add_node(&mut self, node: PathNode) {
-        self.stale = true;
-        self.nodes.insert(node.id, node);
+        if self.nodes.get(&node.id) != Some(&node) {
+            self.stale = true;
+            self.nodes.insert(node.id, node);
+        }
     }
 
     /// Adds a single call. Those kept are bounded: the slowest of each syscall and result.

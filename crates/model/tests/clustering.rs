@@ -445,6 +445,39 @@ fn odd_tries_do_not_hang() {
 }
 
 #[test]
+fn a_full_table_leaves_few_literals() {
+    for max_literals in [4, 24] {
+        let mut k = Kernel::default();
+        k.max_literals = max_literals;
+        for i in 0..200 {
+            k.get(&format!("/users/{}", slug(i * 41, "")), 3);
+        }
+        for name in ["users", "orders", "items", "carts", "teams", "rooms"] {
+            k.get(&format!("/api/{name}"), 3);
+        }
+        let routes = k.routes();
+        assert!(routes.contains(&"GET /users/{id}".to_owned()), "{routes:?}");
+        assert!(routes.contains(&"GET /api/orders".to_owned()), "{routes:?}");
+        assert!(
+            !routes.contains(&format!("GET /users/{}", slug(0, ""))),
+            "{routes:?}"
+        );
+    }
+}
+
+#[test]
+fn targets_without_a_path() {
+    let mut k = Kernel::default();
+    k.answer("OPTIONS", "*", 204, 1);
+    k.answer("CONNECT", "example.org:443", 200, 1);
+    k.answer("GET", "/*", 200, 1);
+    assert_eq!(
+        k.routes(),
+        ["CONNECT example.org:443", "GET /*", "OPTIONS *"]
+    );
+}
+
+#[test]
 fn open_positions_are_told() {
     let mut k = Kernel::default();
     for i in 0..100 {

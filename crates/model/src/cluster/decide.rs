@@ -4,7 +4,8 @@
 //! (`alice`, `bob`). No single sign tells; these are used, the surest first:
 //!
 //! 1. *Shape*: three or four siblings that differ only in their digits are values (see `shape`).
-//! 2. *The kernel's bound*: a position with more than 128 literals, most of them answered, is open.
+//! 2. *The kernel's bound* (128 literals; fewer once its table fills): a position that reached it is open,
+//!    if most of its literals were answered and they do not read as names.
 //! 3. *Diversity*: above 12 siblings their number, how alike their subtrees are, whether they keep coming
 //!    (many seen once), and whether they read as names or as values, decide together. Up to 40 names that
 //!    are asked for again and again stay names: large interfaces have that many resources. Above 40 alike
@@ -71,7 +72,14 @@ pub(super) fn judge<'a>(trie: &Trie<'a>, at: Ix, sticky: &HashSet<u32>) -> Verdi
         .collect();
     let mut open = false;
     for method in 0..trie.methods.len() {
-        let overflowed = trie.nodes[at].overflowed;
+        let answered = named
+            .iter()
+            .filter(|c| c.fate(method) == Some(Fate::Answered));
+        // Of merged positions (`/users/{id}/...`) a few may have reached it by their number alone.
+        let node = &trie.nodes[at];
+        let overflowed = node.overflowed > 0
+            && node.overflowed * 2 >= node.ids.len()
+            && answered.count() * 2 >= children.len();
         for fate in [Fate::Answered, Fate::NotFound] {
             let like: Vec<&Child<'a>> = named
                 .iter()
@@ -216,7 +224,7 @@ fn by_shape<'a>(children: &[Child<'a>]) -> BTreeSet<&'a str> {
 
 /// Siblings that are values because there are so many, so alike: all of `like` but those that stand out.
 fn by_diversity<'a>(like: &[&Child<'a>], method: Method, overflowed: bool) -> Vec<&'a str> {
-    if like.len() <= FEW {
+    if like.len() <= FEW && !overflowed {
         return Vec::new();
     }
     let profile = Profile::of(like);
@@ -245,6 +253,9 @@ fn is_open(like: &[&Child], method: Method, profile: &Profile, overflowed: bool)
         .iter()
         .filter_map(|c| c.fates.get(&method).map(|(_, requests)| *requests))
         .sum();
+    if overflowed {
+        return names < 0.5;
+    }
     if n <= SOME {
         return values >= 0.8 && names < 0.1;
     }
@@ -256,7 +267,7 @@ fn is_open(like: &[&Child], method: Method, profile: &Profile, overflowed: bool)
     if n <= MANY {
         return values >= 0.8 || (names < 0.2 && (alike || once >= 0.4));
     }
-    overflowed || names < 0.5
+    names < 0.5
 }
 
 /// What most of a group of siblings have in common.

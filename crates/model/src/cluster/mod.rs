@@ -10,6 +10,7 @@ mod trie;
 mod words;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::input::PathNode;
 use crate::labels::LeafStats;
@@ -19,7 +20,7 @@ use trie::{Ix, Trie};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Place<'a> {
     pub(crate) method: &'a str,
-    pub(crate) route: std::sync::Arc<str>,
+    pub(crate) route: Arc<str>,
 }
 
 /// What clustering has found out so far. It only grows: more requests for the same values must not make
@@ -70,15 +71,21 @@ pub(crate) fn cluster<'a>(
 }
 
 fn place<'a>(trie: &Trie<'a>, at: Ix, route: &str, places: &mut HashMap<u32, Place<'a>>) {
-    // Only `OPTIONS *` has no path at all; a route is never empty.
-    let route: std::sync::Arc<str> = if route.is_empty() { "*" } else { route }.into();
+    let route: Arc<str> = route.into();
     for (id, method) in &trie.nodes[at].ids {
-        places.insert(
-            *id,
-            Place {
-                method: trie.methods[*method],
-                route: route.clone(),
-            },
-        );
+        let method = trie.methods[*method];
+        let route = target(method, &route);
+        places.insert(*id, Place { method, route });
+    }
+}
+
+/// The template as output shows it. `OPTIONS *` and `CONNECT host:port` have no path: what the trie holds as
+/// their only segment had no slash before it. A route is never empty.
+pub(crate) fn target(method: &str, route: &Arc<str>) -> Arc<str> {
+    match (method, route.strip_prefix('/')) {
+        (_, None) => "*".into(),
+        ("OPTIONS", Some("*")) => "*".into(),
+        ("CONNECT", Some(host)) if !host.is_empty() && !host.contains('/') => host.into(),
+        _ => route.clone(),
     }
 }

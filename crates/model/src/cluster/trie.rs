@@ -38,8 +38,8 @@ pub(super) struct Node<'a> {
     pub(super) literals: BTreeMap<&'a str, Ix>,
     pub(super) wild: Option<Ix>,
     pub(super) catch_all: Option<Ix>,
-    /// The kernel's bound of literal children was reached.
-    pub(super) overflowed: bool,
+    /// How many of the kernel's nodes that are this one had reached their bound of literal children.
+    pub(super) overflowed: usize,
     /// The kernel's nodes that are this one, with their methods.
     pub(super) ids: Vec<(u32, Method)>,
     /// Methods of which requests (or only their calls) ended exactly here.
@@ -119,7 +119,7 @@ impl<'a> Trie<'a> {
         takes: &impl Fn(u32) -> bool,
     ) {
         let here = &mut self.nodes[at];
-        here.overflowed |= node.overflowed;
+        here.overflowed += usize::from(node.overflowed);
         if !takes(node.id) {
             return;
         }
@@ -186,7 +186,7 @@ impl<'a> Trie<'a> {
     fn merge(&mut self, into: Ix, from: Ix) {
         let from = std::mem::take(&mut self.nodes[from]);
         let node = &mut self.nodes[into];
-        node.overflowed |= from.overflowed;
+        node.overflowed += from.overflowed;
         node.ids.extend(from.ids);
         node.ends.extend(from.ends);
         for (method, b) in from.below {

@@ -8,15 +8,25 @@ use gostall_model::{
     Snapshot, bucket_of,
 };
 
-/// The kernel's bound of literal children.
-const MAX_LITERALS: usize = 128;
-
-#[derive(Default)]
 pub struct Kernel {
+    /// The bound of literal children: the kernel's while its table has room.
+    pub max_literals: usize,
     pub nodes: Vec<PathNode>,
     index: HashMap<(u32, NodeKind, String), u32>,
     literals: HashMap<u32, usize>,
     pub requests: HashMap<(u32, u16), u64>,
+}
+
+impl Default for Kernel {
+    fn default() -> Kernel {
+        Kernel {
+            max_literals: 128,
+            nodes: Vec::new(),
+            index: HashMap::new(),
+            literals: HashMap::new(),
+            requests: HashMap::new(),
+        }
+    }
 }
 
 impl Kernel {
@@ -27,7 +37,7 @@ impl Kernel {
         }
         if kind == NodeKind::Literal {
             let n = self.literals.entry(parent).or_default();
-            if *n >= MAX_LITERALS {
+            if *n >= self.max_literals {
                 self.nodes[parent as usize - 32].overflowed = true;
                 return self.node(parent, NodeKind::Wild, "");
             }
