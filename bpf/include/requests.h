@@ -447,10 +447,9 @@ static __always_inline void keep_early(struct scratch *s, struct gs_conn *c, __u
 		stash_bytes(c, key, 0, n);
 }
 
-__noinline __u32 conn_read(__u64 key, __u32 class)
+__noinline __u32 conn_read(struct gs_conn *c, __u64 key, __u32 class)
 {
 	struct scratch *s = scratch_get();
-	struct gs_conn *c = bpf_map_lookup_elem(&conns, &key);
 	struct gs_target *tg;
 	__u32 n, had, owner;
 	struct call *k;
@@ -595,9 +594,8 @@ static __always_inline int ends_chunked(struct wire *w)
 	return end[0] == '0' && end[1] == '\r' && end[2] == '\n' && end[3] == '\r' && end[4] == '\n';
 }
 
-__noinline __u32 conn_write(__u64 key, __u32 class)
+__noinline __u32 conn_write(struct gs_conn *c, __u64 key, __u32 class)
 {
-	struct gs_conn *c = bpf_map_lookup_elem(&conns, &key);
 	struct scratch *s = scratch_get();
 	__u32 leaf, n;
 
@@ -776,9 +774,9 @@ static __always_inline __u32 leaf_by_conn(struct scratch *s, __u32 class)
 		return c->active ? c->leaf : GS_CONNECTION;
 	}
 	if (class <= GS_C_RECVMSG)
-		leaf = conn_read(key, class);
+		leaf = conn_read(c, key, class);
 	else
-		leaf = conn_write(key, class);
+		leaf = conn_write(c, key, class);
 	if (leaf >= GS_FIRST_NODE && class <= GS_C_RECVMSG)
 		s->call.skip = c->skip;
 	return leaf;

@@ -21,6 +21,7 @@ struct path_walk {
 	struct vfsmount *m;
 	__u32 base;
 	__u32 len;
+	__u32 bare; /* no path, a name only */
 };
 
 /* One component from the file towards the root of the target's own file system. */
@@ -36,7 +37,7 @@ static long path_part(__u32 i, void *ctx)
 
 	if (w->d == w->root_d && w->m == w->root_m)
 		return 1;
-	if (w->d == BPF_CORE_READ(m, mnt_root)) {
+	if (w->d == BPF_CORE_READ(m, mnt_root) && !w->bare) {
 		struct mount *up = BPF_CORE_READ(mnt, mnt_parent);
 
 		if (up == mnt)
@@ -56,12 +57,13 @@ static long path_part(__u32 i, void *ctx)
 		return 1;
 	w->len += n;
 	w->d = parent;
-	return 0;
+	return parent == d;
 }
 
-static __always_inline __u32 event_path(struct gs_event *e, struct file *file, __u32 base)
+static __always_inline __u32 event_path(struct gs_event *e, struct file *file, __u32 base,
+					__u32 bare)
 {
-	struct path_walk w = { .e = e, .base = base };
+	struct path_walk w = { .e = e, .base = base, .bare = bare };
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	w.d = BPF_CORE_READ(file, f_path.dentry);
@@ -121,7 +123,7 @@ __noinline int event_fd(__u32 class)
 	if (mode == MODE_SOCK)
 		return event_socket(e, file);
 	e->fd_kind = mode == 0010000 ? GS_FD_PIPE : mode ? GS_FD_FILE : GS_FD_ANON;
-	e->path_len = event_path(e, file, e->stack_len);
+	e->path_len = event_path(e, file, e->stack_len, e->fd_kind == GS_FD_ANON);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use gostall_export::{Exporter, Json};
+use gostall_export::{Clock, Exporter, Json, Text, TextOptions};
 use gostall_probes::{Filter, TailRule};
 use gostall_session::Options;
 
@@ -97,8 +97,25 @@ fn report(config: &Report) -> Result<(), Failure> {
     let mut out = Vec::new();
     let exporter: Box<dyn Exporter> = match config.output.format {
         Format::Json => Box::new(Json::default()),
-        Format::Text => Box::new(Json { pretty: true }),
+        Format::Text => Box::new(Text {
+            options: TextOptions {
+                width: columns(),
+                colour: config.output.color,
+                top: config.top.unwrap_or(usize::MAX),
+                snapshots: config.snapshots,
+                clock: Clock::local(),
+                ..Default::default()
+            },
+        }),
     };
     exporter.export(&snapshot, &mut out)?;
     output::write_whole(&config.output.destination, &out).map_err(Failure::Write)
+}
+
+/// The terminal's width; what is written to a file or a pipe has room for long routes.
+fn columns() -> usize {
+    const ELSEWHERE: usize = 120;
+    rustix::termios::tcgetwinsize(std::io::stdout())
+        .map_or(ELSEWHERE, |size| usize::from(size.ws_col))
+        .max(1)
 }
