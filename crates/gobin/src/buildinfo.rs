@@ -54,12 +54,11 @@ impl BuildInfo {
         {
             return Some(info);
         }
-        // Without the section, as `go version` does: aligned, in the first megabyte of a writable segment.
+        // Without the section: aligned, in a writable segment.
         elf.segments.iter().filter(|s| s.writable).find_map(|s| {
             let bytes = elf.tail(data, s.vaddr)?;
-            let head = &bytes[..bytes.len().min(1 << 20)];
-            memchr::memmem::find_iter(head, MAGIC)
-                .filter(|at| (s.vaddr as usize).wrapping_add(*at) % ALIGN == 0)
+            memchr::memmem::find_iter(bytes, MAGIC)
+                .filter(|at| (s.vaddr as usize).wrapping_add(*at).is_multiple_of(ALIGN))
                 .take(16)
                 .find_map(|at| Self::decode(elf, data, &bytes[at..]))
         })
@@ -85,7 +84,7 @@ impl BuildInfo {
             go_version: std::str::from_utf8(version).ok()?.to_owned(),
             ..Self::default()
         };
-        let marked = text.len() >= 2 * MARKER + 1 && text[text.len() - MARKER - 1] == b'\n';
+        let marked = text.len() > 2 * MARKER && text[text.len() - MARKER - 1] == b'\n';
         if marked {
             info.read_text(&String::from_utf8_lossy(&text[MARKER..text.len() - MARKER]));
         }

@@ -305,10 +305,14 @@ impl<'d> Table<'d> {
             .data
             .get(self.header.values.clone())
             .unwrap_or_default();
-        let mut rest = values.get(table as usize..).unwrap_or_default();
+        // Offset 0 stands for no table (runtime.pcvalue).
+        let mut rest = values
+            .get(table as usize..)
+            .filter(|_| table != 0)
+            .unwrap_or_default();
         let (quantum, end) = (self.header.quantum, f.end);
         let (mut pc, mut value, mut first) = (f.entry, -1i32, true);
-        let mut step = move || {
+        let step = move || {
             if pc >= end {
                 return None;
             }
@@ -330,7 +334,7 @@ impl<'d> Table<'d> {
                 value,
             })
         };
-        std::iter::from_fn(move || step()).take(MAX_STEPS)
+        std::iter::from_fn(step).take(MAX_STEPS)
     }
 
     fn value_at(&self, f: &RawFunc, table: u32, pc: u64) -> Option<i32> {
@@ -346,7 +350,7 @@ impl<'d> Table<'d> {
         let slot = (f.unit as usize).checked_add(usize::try_from(file).ok()?)?;
         let units = self.data.get(self.header.units.clone())?;
         let off = u32_at(units, slot.checked_mul(4)?)?;
-        Some((off, u32::try_from(line).ok()?))
+        Some((off, u32::try_from(line).unwrap_or(0)))
     }
 
     /// The file name at an offset into the file table; `None` also for the table's "no such file".

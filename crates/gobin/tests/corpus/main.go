@@ -38,5 +38,8 @@ func main() {
 	if _, err := http.Get("http://" + os.Args[1]); err != nil {
 		fmt.Println(err)
 	}
+	if len(os.Args) > 3 {
+		fmt.Println(server.ListenAndServeTLS(os.Args[2], os.Args[3]))
+	}
 	fmt.Println(server.ListenAndServe())
 }
