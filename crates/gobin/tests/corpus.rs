@@ -415,7 +415,8 @@ fn without_help(what: &str, twins: &Twins, stripped: &Binary) {
         "{what}, no sections"
     );
     let magic = b"\xff Go buildinf:";
-    while let Some(at) = data.windows(magic.len()).position(|w| w == magic) {
+    let found: Vec<usize> = memchr::memmem::find_iter(&data, magic).collect();
+    for at in found {
         data[at + 2] = b'X';
     }
     let unnamed =

@@ -54,7 +54,7 @@ fn sensitive(data: &[u8]) -> Vec<std::ops::Range<usize>> {
         b"\xf0\xff\xff\xff\0\0\x01\x08",
         b"\xff Go buildinf:",
     ] {
-        if let Some(at) = data.windows(magic.len()).position(|w| w == magic) {
+        if let Some(at) = memchr::memmem::find(data, magic) {
             parts.push(at..(at + 512).min(data.len()));
         }
     }
@@ -155,10 +155,8 @@ fn what_is_wrong_is_said() {
     riscv[18] = 243;
     assert!(matches!(error(&riscv), Error::WrongMachine(_)));
     let mut old = data.clone();
-    let at = data
-        .windows(8)
-        .position(|w| w == b"\xf0\xff\xff\xff\0\0\x01\x08")
-        .expect("the function table");
+    let at =
+        memchr::memmem::find(&data, b"\xf0\xff\xff\xff\0\0\x01\x08").expect("the function table");
     old[at] = 0xfb;
     assert!(
         matches!(error(&old), Error::TooOld("1.2 to 1.15")),

@@ -91,12 +91,11 @@ impl Probes {
     }
 
     /// Attaches the base probes: threads first, so that none is missed, then the pair.
+    /// Nobody is watched before [`Probes::add_process`] and [`Probes::mark_threads`].
     pub fn attach(&mut self) -> Result<(), Error> {
         let p = &self.skel.progs;
         self.links.push(p.on_newtask.attach().map_err(Error::attach("tp_btf/task_newtask"))?);
         self.links.push(p.on_exec.attach().map_err(Error::attach("tp_btf/sched_process_exec"))?);
-        self.mark_threads()?;
-        let p = &self.skel.progs;
         self.links.push(p.on_sys_exit.attach().map_err(Error::attach("tp_btf/sys_exit"))?);
         self.links.push(p.on_sys_enter.attach().map_err(Error::attach("tp_btf/sys_enter"))?);
         Ok(())
@@ -126,14 +125,10 @@ impl Probes {
         Ok(())
     }
 
-    /// Whether births are seen.
-    pub fn newproc_attached(&self) -> bool {
-        !self.newproc.is_empty()
-    }
-
-    /// No longer sees births.
+    /// No longer sees births, until the kernel side asks for it.
     pub fn detach_newproc(&mut self) {
         self.newproc.clear();
+        self.bss().lineage_wanted = 0;
     }
 
     /// Takes every probe away. The maps stay readable.

@@ -39,6 +39,8 @@ pub struct Layout {
     pub text_vaddr: u64,
     /// The range of runtime.sysmon.
     pub sysmon: Option<(u64, u64)>,
+    /// C code is linked in: threads without a g are its own.
+    pub cgo: bool,
     /// Start functions with a role.
     pub roles: Vec<RolePc>,
     /// File offset of `call runtime.runqput` in newproc: where births are seen.
@@ -68,6 +70,7 @@ fn target_of(layout: Option<&Layout>, exe_id: u32) -> types::gs_target {
     t.off_g_m = l.g_m;
     t.off_startpc = l.startpc;
     t.off_curg = l.curg;
+    t.cgo = l.cgo.into();
     t.tls_known = l.tls.is_some().into();
     t.tls_off = l.tls.unwrap_or(0);
     t.text_vaddr = l.text_vaddr;
@@ -117,7 +120,7 @@ impl Probes {
 
     /// Watches a running process: its threads now and to come; what it forks too if
     /// `follow`. `bias` is run-time minus link-time address. Returns its slot, which
-    /// events name.
+    /// events name. [`Probes::mark_threads`] then finds the threads it has.
     pub fn add_process(
         &mut self,
         pid: u32,
@@ -198,8 +201,8 @@ impl Probes {
         Ok(self.target_read(slot)?.pending_calls)
     }
 
-    /// Puts the mark on a process's first thread; the others get it by [`Probes::attach`]'s
-    /// walk over all tasks.
+    /// Puts the mark on a process's first thread; the others get it by
+    /// [`Probes::mark_threads`].
     fn mark(&self, pid: u32, slot: u32) -> Result<(), Error> {
         // SAFETY: pidfd_open takes plain integers and returns a new descriptor or -1.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };

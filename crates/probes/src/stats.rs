@@ -12,7 +12,7 @@ use crate::loader::Probes;
 pub struct RunTotals {
     /// Nanoseconds both programs ran, over all CPUs; grows only while a [`RunStats`] lives.
     pub run_ns: u64,
-    /// Runs of the sys_exit program, every process's calls included; as above.
+    /// Runs of both programs, every process's calls included; as above.
     pub runs: u64,
 }
 
@@ -49,7 +49,7 @@ impl Probes {
         for fd in self.hot_programs() {
             if let Some(i) = info(fd) {
                 t.run_ns += i.run_time_ns;
-                t.runs = i.run_cnt;
+                t.runs += i.run_cnt;
             }
         }
         t

@@ -158,6 +158,8 @@ pub struct TailRule {
 
 /// Slow whatever the rest of its kind does.
 pub(crate) const ALWAYS_SLOW_NS: u64 = 100_000_000;
+/// Slow while too few calls were seen to know what is usual.
+pub(crate) const AT_FIRST_SLOW_NS: u64 = 10_000_000;
 
 fn bitmap(errnos: &[u16]) -> [u64; abi::GS_ERRNO_WORDS as usize] {
     let mut set = [0; abi::GS_ERRNO_WORDS as usize];
@@ -217,7 +219,7 @@ impl Probes {
         s.trace_errno = bitmap(&rule.trace_errnos);
         s.trace_stacks = rule.trace_stacks.into();
         s.trace = rule.trace.into();
-        bss.tail_ns.fill(rule.threshold_ns.unwrap_or(ALWAYS_SLOW_NS));
+        bss.tail_ns.fill(rule.threshold_ns.unwrap_or(AT_FIRST_SLOW_NS));
         set_flag(&mut bss.nr_flags, abi::GS_NRF_TRACE as u8, rule.trace_syscalls.as_deref());
     }
 

@@ -6,6 +6,7 @@
 mod clock;
 mod describe;
 mod error;
+mod lineage;
 mod overhead;
 mod program;
 mod session;

@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use gostall_model::Overhead;
-use gostall_probes::{Probes, RunStats};
+use gostall_probes::{Probes, RunStats, RunTotals};
 use gostall_targets::usage;
 
 /// How long one sample lasts, and how often one is taken: 2 % of the time at most.
 const SAMPLE: Duration = Duration::from_millis(20);
 const EVERY: Duration = Duration::from_millis(1000);
+const LONGEST: Duration = Duration::from_millis(300);
 const FIRST: Duration = Duration::from_millis(120);
 /// Too few calls make a mean of nothing.
 const ENOUGH_CALLS: u64 = 20;
@@ -18,8 +19,25 @@ const ENOUGH_CALLS: u64 = 20;
 struct Running {
     _stats: RunStats,
     since: Instant,
-    run_ns: u64,
+    check: Instant,
+    totals: RunTotals,
     seen: u64,
+}
+
+/// What one run of a program costs a process that is not watched, ns: every process of
+/// the machine passes the probes, and leaves after one look-up. To be asked while nobody
+/// is watched yet.
+pub(crate) fn bystander_ns(probes: &Probes) -> f64 {
+    const CALLS: usize = 2000;
+    let Ok(_stats) = RunStats::enable() else { return 0.0 };
+    let before = probes.run_totals();
+    for _ in 0..CALLS {
+        // SAFETY: getppid takes nothing and always succeeds.
+        unsafe { libc::getppid() };
+    }
+    let after = probes.run_totals();
+    let runs = after.runs.saturating_sub(before.runs);
+    if runs == 0 { 0.0 } else { (after.run_ns - before.run_ns) as f64 / runs as f64 }
 }
 
 /// Takes samples as time goes by.
@@ -29,20 +47,24 @@ pub(crate) struct Meter {
     cpu: Duration,
     next: Instant,
     running: Option<Running>,
+    bystander_ns: f64,
     run_ns: u64,
+    runs: u64,
     calls: u64,
     time: Duration,
 }
 
 impl Meter {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(bystander_ns: f64) -> Self {
         let now = Instant::now();
         Self {
             began: now,
             cpu: usage::cpu_time(),
             next: now + FIRST,
             running: None,
+            bystander_ns,
             run_ns: 0,
+            runs: 0,
             calls: 0,
             time: Duration::ZERO,
         }
@@ -50,7 +72,7 @@ impl Meter {
 
     /// When [`Meter::tick`] wants to be called next.
     pub(crate) fn due(&self) -> Instant {
-        self.running.as_ref().map_or(self.next, |r| r.since + SAMPLE)
+        self.running.as_ref().map_or(self.next, |r| r.check)
     }
 
     pub(crate) fn tick(&mut self, probes: &Probes) {
@@ -65,15 +87,25 @@ impl Meter {
                 if let Ok(stats) = RunStats::enable() {
                     self.running = Some(Running {
                         _stats: stats,
-                        since: Instant::now(),
-                        run_ns: probes.run_totals().run_ns,
+                        since: now,
+                        check: now + SAMPLE,
+                        totals: probes.run_totals(),
                         seen: counters.seen,
                     });
                 }
                 self.next = now + EVERY;
             }
+            // A quiet target needs a longer look.
+            Some(mut r)
+                if counters.seen < r.seen + ENOUGH_CALLS && r.since.elapsed() < LONGEST =>
+            {
+                r.check = now + SAMPLE;
+                self.running = Some(r);
+            }
             Some(r) => {
-                self.run_ns += probes.run_totals().run_ns.saturating_sub(r.run_ns);
+                let totals = probes.run_totals();
+                self.run_ns += totals.run_ns.saturating_sub(r.totals.run_ns);
+                self.runs += totals.runs.saturating_sub(r.totals.runs);
                 self.calls += counters.seen.saturating_sub(r.seen);
                 self.time += r.since.elapsed();
             }
@@ -85,8 +117,11 @@ impl Meter {
         let agent = usage::cpu_time().saturating_sub(self.cpu).as_secs_f64();
         let measured = self.time > Duration::ZERO;
         Overhead {
-            bpf_ns_per_syscall: (self.calls >= ENOUGH_CALLS)
-                .then(|| self.run_ns as f64 / self.calls as f64),
+            bpf_ns_per_syscall: (self.calls >= ENOUGH_CALLS).then(|| {
+                // A watched call runs both programs; the other runs were everybody else's.
+                let others = self.runs.saturating_sub(2 * self.calls) as f64 * self.bystander_ns;
+                (self.run_ns as f64 - others).max(0.0) / self.calls as f64
+            }),
             bpf_cpu_fraction: measured
                 .then(|| self.run_ns as f64 / 1e9 / self.time.as_secs_f64()),
             agent_cpu_fraction: (wall > 0.0).then(|| agent / wall),

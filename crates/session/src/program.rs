@@ -62,6 +62,7 @@ fn layout(binary: &Binary, facts: &Facts) -> Result<Layout, String> {
         curg: signed(o.m_curg),
         tls,
         text_vaddr,
+        cgo: facts.cgo,
         sysmon: facts
             .roles
             .iter()

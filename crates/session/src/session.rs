@@ -12,7 +12,8 @@ use gostall_targets::{Launch, Launched, Target, maps};
 use crate::clock;
 use crate::describe;
 use crate::error::Error;
-use crate::overhead::Meter;
+use crate::lineage::Lineage;
+use crate::overhead::{self, Meter};
 use crate::program::{Program, Programs};
 
 /// Whom to watch.
@@ -62,8 +63,6 @@ const WARM_UP: Duration = Duration::from_millis(100);
 /// The longest time between two looks at the ring buffer.
 const TICK: Duration = Duration::from_millis(50);
 const ADAPT_EVERY: Duration = Duration::from_millis(250);
-/// Births are no longer watched when none of so long a time was in a request.
-const LINEAGE_IDLE: Duration = Duration::from_secs(5);
 
 /// A run.
 pub struct Session {
@@ -73,17 +72,12 @@ pub struct Session {
     launched: Option<Launched>,
     model: Model,
     meter: Meter,
+    bystander_ns: f64,
     clock_offset: u64,
     opened: Option<(u64, Instant)>,
     adapt_at: Instant,
     lineage: Lineage,
     known_leaves: HashSet<u32>,
-}
-
-#[derive(Debug, Default)]
-struct Lineage {
-    used: u64,
-    used_at: Option<Instant>,
 }
 
 impl std::fmt::Debug for Session {
@@ -123,7 +117,8 @@ impl Session {
             slots: BTreeMap::new(),
             launched: None,
             model,
-            meter: Meter::start(),
+            meter: Meter::start(0.0),
+            bystander_ns: 0.0,
             clock_offset: clock::offset_ns(),
             opened: None,
             adapt_at: Instant::now(),
@@ -143,13 +138,17 @@ impl Session {
         read: Vec<(Arc<Program>, Target)>,
         children: bool,
     ) -> Result<(), Error> {
+        self.attach()?;
         for (program, target) in read {
             let bias = program.bias(&maps::maps(target.pid)?);
             let layout = program.layout.as_ref();
             let slot = self.probes.add_process(target.pid, layout, bias, children)?;
             self.met(slot, target.pid, Some(target), Some(program), bias);
         }
-        self.probes.attach()?;
+        self.probes.mark_threads()?;
+        for t in self.slots.values() {
+            self.lineage.attach(&mut self.probes, t);
+        }
         std::thread::sleep(WARM_UP);
         for slot in self.slots.keys() {
             self.probes.settle(*slot)?;
@@ -163,15 +162,22 @@ impl Session {
         if let Ok((program, (dev, ino))) = self.programs.get(launch.executable()) {
             self.probes.add_executable(dev, ino, program.layout.as_ref())?;
         }
+        self.attach()?;
         self.probes.add_held(launch.pid())?;
-        self.probes.attach()?;
         self.open();
         self.launched = Some(launch.release()?);
         Ok(())
     }
 
+    /// Attaches while nobody is watched, so that what that costs can be measured.
+    fn attach(&mut self) -> Result<(), Error> {
+        self.probes.attach()?;
+        self.bystander_ns = overhead::bystander_ns(&self.probes);
+        Ok(())
+    }
+
     fn open(&mut self) {
-        self.meter = Meter::start();
+        self.meter = Meter::start(self.bystander_ns);
         self.probes.set_counting(true);
         self.opened = Some((clock::unix_ns(), Instant::now()));
     }
@@ -234,14 +240,18 @@ impl Session {
                     }
                 }
                 Event::Exec { slot, tgid, known } => self.executed(slot, tgid, known)?,
-                Event::Lineage { slot } => self.want_lineage(slot),
+                Event::Lineage { slot } => {
+                    if let Some(t) = self.slots.get(&slot) {
+                        self.lineage.attach(&mut self.probes, t);
+                    }
+                }
             }
         }
         self.meter.tick(&self.probes);
         if Instant::now() >= self.adapt_at {
             self.adapt_at = Instant::now() + ADAPT_EVERY;
             self.probes.adapt()?;
-            self.review_lineage()?;
+            self.lineage.review(&mut self.probes)?;
         }
         Ok(lines)
     }
@@ -265,33 +275,8 @@ impl Session {
             self.probes.set_executable(slot, layout, bias, state)?;
         }
         self.met(slot, pid, target, program, bias);
-        Ok(())
-    }
-
-    /// Births of goroutines matter here: watch them.
-    fn want_lineage(&mut self, slot: u32) {
-        let Some(traced) = self.slots.get(&slot) else { return };
-        let site = traced
-            .program
-            .as_ref()
-            .and_then(|p| p.layout.as_ref())
-            .and_then(|l| l.newproc_site);
-        let Some(site) = site else { return };
-        // Refused (no uprobes here): parents stay what g.parentGoid says.
-        let exe = gostall_targets::proc::path(traced.pid, "exe");
-        if self.probes.attach_newproc(&exe, site).is_ok() {
-            self.lineage.used_at = Some(Instant::now());
-        }
-    }
-
-    fn review_lineage(&mut self) -> Result<(), Error> {
-        let Some(at) = self.lineage.used_at else { return Ok(()) };
-        let used = self.probes.counters()?.spawns_used;
-        if used > self.lineage.used {
-            self.lineage = Lineage { used, used_at: Some(Instant::now()) };
-        } else if at.elapsed() > LINEAGE_IDLE {
-            self.probes.detach_newproc();
-            self.lineage.used_at = None;
+        if let Some(t) = self.slots.get(&slot) {
+            self.lineage.attach(&mut self.probes, t);
         }
         Ok(())
     }

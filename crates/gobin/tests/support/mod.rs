@@ -86,7 +86,7 @@ pub fn corpus() -> PathBuf {
 }
 
 /// Builds into the cache unless it is there. A toolchain that cannot be had fails the test.
-fn built(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+pub fn built(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let path = corpus().join(name);
     if !path.exists() {
         let fresh = corpus().join(format!(".{name}.{}", std::process::id()));
