@@ -102,7 +102,7 @@ struct gs_target {
 	__s32 off_curg;
 	__s32 tls_known;
 	__u32 shared_owner; /* a goroutine serves several connections in turn */
-	__u32 pad;
+	__u32 cgo;
 	__s64 tls_off;	    /* g's slot relative to the thread pointer */
 	__u64 bias;	    /* run-time address minus link-time address */
 	__u64 text_vaddr;   /* link-time address of the first executable segment */

@@ -267,8 +267,9 @@ static __always_inline __u32 leaf_by_goroutine(void *ctx, struct scratch *s, str
 	found = goroutine_find(s, t, tg);
 	if (found > 0)
 		return goroutine_leaf();
+	/* Without C code it is a new thread whose slot is not set yet. */
 	if (found < 0)
-		return GS_CGO;
+		return tg->cgo ? GS_CGO : GS_RUNTIME;
 	if (t->sysmon == 0 && tg->sysmon_hi)
 		sysmon_check(ctx, s, t, tg);
 	if (t->sysmon == 1)

@@ -46,6 +46,8 @@ static __always_inline void slot_copy(struct gs_target *to, struct gs_target *fr
 	to->off_startpc = from->off_startpc;
 	to->off_curg = from->off_curg;
 	to->tls_known = from->tls_known;
+	to->cgo = from->cgo;
+	to->shared_owner = 0;
 	to->tls_off = from->tls_off;
 	to->text_vaddr = from->text_vaddr;
 	to->sysmon_lo = from->sysmon_lo;

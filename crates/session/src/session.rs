@@ -314,6 +314,10 @@ impl Session {
         let duration_ns = at.elapsed().as_nanos() as u64;
         self.model.set_overhead(self.meter.overhead());
         self.probes.detach();
+        // What we started for the sake of the window ends with it.
+        if let Some(l) = &mut self.launched {
+            l.terminate();
+        }
         self.model.set_window(Window { start_unix_ns, duration_ns });
         self.step(Instant::now())
     }
