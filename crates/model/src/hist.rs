@@ -258,6 +258,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_rank_is_exact() {
+        let mut h = Histogram::default();
+        h.record(1_000_003);
+        assert_eq!(h.quantile_permille(500), 1_000_003);
+        // 1 ms and 1.000003 ms share a bucket: the median may only be the bucket's value.
+        h.record(1_000_000);
+        assert_eq!(h.quantile_permille(999), 1_000_003);
+    }
+
+    #[test]
     fn empty_and_bad_input() {
         let mut h = Histogram::default();
         assert_eq!(h.quantile_permille(500), 0);
@@ -293,6 +303,9 @@ mod tests {
             prop_assert_eq!(h.max_ns(), *values.last().unwrap());
             let sum = values.iter().fold(0u64, |a, v| a.saturating_add(*v));
             prop_assert_eq!(h.sum_ns(), sum);
+            prop_assert_eq!(h.quantile_permille(1000), h.max_ns());
+            let lows: Vec<u64> = h.buckets().map(|b| b.0).collect();
+            prop_assert!(lows.windows(2).all(|w| w[0] < w[1]));
             for permille in [1, 10, 250, 500, 900, 990, 999, 1000] {
                 let exact = values[rank(values.len() as u64, permille) as usize - 1];
                 let reported = h.quantile_permille(permille);

@@ -200,6 +200,17 @@ fn an_endpoints_numbers() {
 }
 
 #[test]
+fn a_request_without_any_answer_is_an_error() {
+    let mut k = Kernel::default();
+    k.answer("GET", "/a", 0, 2);
+    k.answer("GET", "/a", 499, 1);
+    let snapshot = k.model().snapshot();
+    let endpoint = &snapshot.endpoints[0];
+    assert_eq!((endpoint.requests, endpoint.errors), (3, 2));
+    assert_eq!(endpoint.statuses.len(), 1);
+}
+
+#[test]
 fn every_call_is_in_one_part_of_the_coverage() {
     let mut model = full();
     model.set_losses(Losses {
