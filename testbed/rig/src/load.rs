@@ -1,0 +1,75 @@
+//! Clients: one request by hand, wrk's saturation, the testbed's constant rate.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::build::Testbed;
+use crate::process::bound;
+
+/// One GET on a connection of its own; the whole answer.
+pub fn get(addr: &str, path: &str) -> String {
+    let mut conn = TcpStream::connect(addr).unwrap_or_else(|e| panic!("{addr}: {e}"));
+    conn.set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a duration");
+    write!(
+        conn,
+        "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("the server reads");
+    let mut answer = Vec::new();
+    conn.read_to_end(&mut answer).expect("the server answers");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Saturates `http://addr/path` with keep-alive connections; requests per second. A Lua script may choose the paths.
+pub fn wrk(
+    addr: &str,
+    path: &str,
+    connections: u32,
+    time: Duration,
+    lua: Option<&std::path::Path>,
+) -> f64 {
+    let mut command = Command::new("wrk");
+    command.args([
+        "-t1",
+        &format!("-c{connections}"),
+        &format!("-d{}s", time.as_secs()),
+    ]);
+    if let Some(lua) = lua {
+        command.arg("-s").arg(lua);
+    }
+    command
+        .arg(format!("http://{addr}{path}"))
+        .stdin(Stdio::null());
+    let out = bound(&mut command).output().expect("wrk starts");
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(
+        out.status.success() && !text.contains("Non-2xx"),
+        "wrk: {text}"
+    );
+    let rate = text
+        .lines()
+        .find_map(|l| l.strip_prefix("Requests/sec:")?.trim().parse().ok());
+    rate.unwrap_or_else(|| panic!("wrk: {text}"))
+}
+
+/// The testbed's open-loop load: its JSON.
+pub fn load(testbed: &Testbed, addr: &str, flags: &[&str]) -> Value {
+    let mut command = Command::new(testbed.program("load"));
+    command
+        .args(["-addr", addr])
+        .args(flags)
+        .stdin(Stdio::null());
+    let out = bound(&mut command).output().expect("load starts");
+    assert!(
+        out.status.success(),
+        "load: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    serde_json::from_slice(&out.stdout)
+        .unwrap_or_else(|e| panic!("load: {e}: {}", String::from_utf8_lossy(&out.stdout)))
+}

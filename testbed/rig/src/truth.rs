@@ -1,0 +1,137 @@
+//! The ground-truth server, its driver and its judge.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::build::Testbed;
+use crate::process::{Server, bound};
+
+/// A running testbed/cmd/truth.
+#[derive(Debug)]
+pub struct Truth {
+    server: Server,
+    dir: TempDir,
+    testbed: Testbed,
+}
+
+impl Truth {
+    /// Starts it; `testbed` also lends driver and judge.
+    pub fn start(testbed: &Testbed, flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let server = Server::start(&testbed.program("truth"), Self::args(&dir, flags));
+        Self {
+            server,
+            dir,
+            testbed: testbed.clone(),
+        }
+    }
+
+    fn args(dir: &TempDir, flags: &[&str]) -> Vec<String> {
+        let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+        let own = [
+            "-addr",
+            "127.0.0.1:0",
+            "-truth",
+            &path("truth.json"),
+            "-tmp",
+            &path(""),
+        ]
+        .map(String::from);
+        own.into_iter()
+            .chain(flags.iter().map(ToString::to_string))
+            .collect()
+    }
+
+    /// The server.
+    pub fn server(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// A place for files of this run.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn command(&mut self, what: &str) {
+        writeln!(self.server.input(), "{what}").expect("the server reads");
+        assert_eq!(self.server.line(), format!("{what} done"));
+    }
+
+    /// Forgets what was counted so far.
+    pub fn reset(&mut self) {
+        self.command("reset");
+    }
+
+    /// Everything counted since the last reset.
+    pub fn dump(&mut self) -> Value {
+        self.command("dump");
+        read_json(&self.dir.path().join("truth.json"))
+    }
+
+    /// Makes requests; every answer must be right.
+    pub fn drive(&self, flags: &[&str]) {
+        drive(
+            &self.testbed,
+            &self.server.addr,
+            &self.dir.path().join("drive.json"),
+            flags,
+        );
+    }
+
+    /// Holds a report against the truth of the last [`Truth::dump`] (and the last drive): judge's verdict.
+    pub fn judge(&self, report: &Value, flags: &[&str]) -> Value {
+        judge(&self.testbed, self.dir.path(), report, flags)
+    }
+}
+
+/// Runs cmd/drive to success.
+pub fn drive(testbed: &Testbed, addr: &str, out: &Path, flags: &[&str]) {
+    let mut command = Command::new(testbed.program("drive"));
+    command
+        .args(["-addr", addr, "-out"])
+        .arg(out)
+        .args(flags)
+        .stdin(Stdio::null());
+    let done = bound(&mut command).output().expect("drive starts");
+    assert!(
+        done.status.success(),
+        "drive {flags:?}: {}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+/// Runs cmd/judge on `dir`'s truth.json and drive.json.
+pub fn judge(testbed: &Testbed, dir: &Path, report: &Value, flags: &[&str]) -> Value {
+    let file = dir.join("report.json");
+    std::fs::write(&file, report.to_string()).expect("a file");
+    let mut command = Command::new(testbed.program("judge"));
+    command
+        .arg("-json")
+        .arg("-truth")
+        .arg(dir.join("truth.json"))
+        .arg("-report")
+        .arg(&file);
+    let driven: PathBuf = dir.join("drive.json");
+    if driven.exists() {
+        command.arg("-drive").arg(driven);
+    }
+    let done = command.args(flags).output().expect("judge starts");
+    serde_json::from_slice(&done.stdout)
+        .unwrap_or_else(|e| panic!("judge: {e}: {}", String::from_utf8_lossy(&done.stderr)))
+}
+
+/// A file of JSON.
+pub fn read_json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
