@@ -43,7 +43,7 @@ __noinline int charge_later(__u32 nr, __u32 res, __u64 ns)
 	if (!s)
 		return 0;
 	key = s->call.conn_key;
-	c = bpf_map_lookup_elem(&conns, &key);
+	c = conn_get(key);
 	if (c && c->leaf == GS_PENDING) {
 		st = stash_get(key, c);
 		at = st ? st->ncalls : GS_STASH_CALLS;
@@ -106,7 +106,7 @@ __noinline __u32 leaf_of_lifecycle(__u32 class)
 		}
 		return NO_LEAF;
 	case GS_C_SHUTDOWN:
-		c = bpf_map_lookup_elem(&conns, &key);
+		c = conn_get(key);
 		if (!c || c->kind == GS_K_CLIENT)
 			return NO_LEAF;
 		if (s->call.arg1 >= 1)
@@ -126,7 +126,7 @@ static __noinline int closing(struct pt_regs *regs, struct gs_thread *t, __u32 c
 
 	switch (class) {
 	case GS_C_CLOSE:
-		c = bpf_map_lookup_elem(&conns, &key);
+		c = conn_get(key);
 		t->closed_server = c && c->kind != GS_K_CLIENT;
 		if (c)
 			conn_forget(key, t->enter_ns);

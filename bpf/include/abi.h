@@ -147,13 +147,14 @@ struct gs_goroutine {
 
 /* A file descriptor that carries, or may carry, HTTP. */
 enum gs_conn_kind {
-	GS_K_NEW = 0,	  /* accepted, no byte seen */
-	GS_K_HTTP1 = 1,
-	GS_K_CLIENT = 2,  /* we connected: outbound */
-	GS_K_OPAQUE = 3,  /* not HTTP */
-	GS_K_TLS = 4,
-	GS_K_HTTP2 = 5,
-	GS_K_RAW = 6,	  /* hijacked or upgraded: belongs to its request until closed */
+	GS_K_NONE = 0,	  /* an empty place in the table */
+	GS_K_NEW = 1,	  /* accepted, no byte seen */
+	GS_K_HTTP1 = 2,
+	GS_K_CLIENT = 3,  /* we connected: outbound */
+	GS_K_OPAQUE = 4,  /* not HTTP */
+	GS_K_TLS = 5,
+	GS_K_HTTP2 = 6,
+	GS_K_RAW = 7,	  /* hijacked or upgraded: belongs to its request until closed */
 };
 enum gs_phase {
 	GS_P_START = 0, /* between requests */

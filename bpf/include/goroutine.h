@@ -125,7 +125,7 @@ __noinline int inherit(void)
 	if (p->kind != GS_G_OWNER && p->kind != GS_G_CHILD)
 		return 0;
 	key = p->conn;
-	c = bpf_map_lookup_elem(&conns, &key);
+	c = conn_get(key);
 	if (!c || !c->active)
 		return 0;
 	if (p->kind == GS_G_CHILD && c->begin_ns != p->request)
@@ -244,7 +244,7 @@ __noinline __u32 goroutine_leaf(void)
 	if (gs->kind == GS_G_BACKGROUND)
 		return GS_BACKGROUND;
 	key = gs->conn;
-	c = bpf_map_lookup_elem(&conns, &key);
+	c = conn_get(key);
 	if (gs->kind == GS_G_OWNER) {
 		if (!c || !c->active || c->g != s->call.g)
 			return GS_CONNECTION;
@@ -302,7 +302,7 @@ __noinline int owner_set(__u64 conn)
 	gs = bpf_map_lookup_elem(&goroutines, &key);
 	if (gs && gs->goid == fresh->goid && gs->kind == GS_G_OWNER) {
 		/* It goes to and fro between connections: look each time. */
-		if (gs->conn != conn && bpf_map_lookup_elem(&conns, &gs->conn))
+		if (gs->conn != conn && conn_get(gs->conn))
 			tg->shared_owner = 1;
 		gs->conn = conn;
 		return 1;

@@ -231,8 +231,16 @@ static __always_inline long http1_step(struct gs_conn *c, struct feed *f, const 
 	case GS_P_HDR:
 		if (c->hlen == 0 && ch != '\r' && ch != '\n' && f->off + 8 <= f->len &&
 		    !header_wanted(load8(buf, f->off))) {
-			c->phase = GS_P_HDR_SKIP;
+			/* Of no interest: past its end at once, if it is not long. */
+			if (!skip_line(f, buf))
+				c->phase = GS_P_HDR_SKIP;
 			return 0;
+		}
+		if (c->hlen == 0 && (load8(buf, f->off) & 0xffff) == ('\r' | '\n' << 8) &&
+		    f->off + 2 <= f->len) {
+			f->off += 2;
+			head_end(c);
+			return c->phase == GS_P_DONE;
 		}
 		f->off++;
 		if (ch == '\n') {

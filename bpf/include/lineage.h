@@ -35,7 +35,7 @@ int on_newproc(struct pt_regs *regs)
 		return 0;
 	if (!user_u64(&goid, curg + tg->off_goid) || goid != p->goid)
 		return 0;
-	c = bpf_map_lookup_elem(&conns, &p->conn);
+	c = conn_get(p->conn);
 	if (!c || !c->active || (p->kind == GS_G_CHILD && c->begin_ns != p->request))
 		return 0;
 	if (!user_u64(&startpc, newg + tg->off_startpc) || role_of(tg, startpc) == GS_READER)

@@ -104,7 +104,18 @@ struct {
 	__type(value, struct path_slot);
 } path_cache SEC(".maps");
 
-/* slot << 32 | fd. Full: the connection's requests are not seen; counted. */
+/* Connections of the first few processes with low descriptors, which is nearly all:
+ * found without hashing. */
+#define CONN_SLOTS 8
+#define CONN_FDS 8192
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CONN_SLOTS * CONN_FDS);
+	__type(key, __u32);
+	__type(value, struct gs_conn);
+} near_conns SEC(".maps");
+
+/* The others: slot << 32 | fd. Full: the connection's requests are not seen; counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -149,6 +160,37 @@ static __always_inline void count(__u32 what)
 	__u64 *n = bpf_map_lookup_elem(&counters, &what);
 	if (n)
 		*n += 1;
+}
+
+static __always_inline __u64 conn_key(__u32 slot, __u64 fd)
+{
+	return (__u64)slot << 32 | (__u32)fd;
+}
+
+static __always_inline struct gs_conn *conn_near(__u64 key)
+{
+	__u32 slot = key >> 32, fd = key, at = slot * CONN_FDS + fd;
+
+	return slot < CONN_SLOTS && fd < CONN_FDS ? bpf_map_lookup_elem(&near_conns, &at) : 0;
+}
+
+static __always_inline struct gs_conn *conn_get(__u64 key)
+{
+	struct gs_conn *c = conn_near(key);
+
+	if (c)
+		return c->kind ? c : 0;
+	return bpf_map_lookup_elem(&conns, &key);
+}
+
+static __always_inline void conn_delete(__u64 key)
+{
+	struct gs_conn *c = conn_near(key);
+
+	if (c)
+		c->kind = GS_K_NONE;
+	else
+		bpf_map_delete_elem(&conns, &key);
 }
 
 #endif

@@ -15,11 +15,6 @@
 
 static struct gs_stash zero_stash;
 
-static __always_inline __u64 conn_key(__u32 slot, __u64 fd)
-{
-	return (__u64)slot << 32 | (__u32)fd;
-}
-
 static __always_inline struct gs_stash *stash_get(__u64 key, struct gs_conn *c)
 {
 	struct gs_stash *st = bpf_map_lookup_elem(&stashes, &key);
@@ -663,21 +658,25 @@ static __always_inline void conn_shutdown(struct gs_conn *c, __u64 key, __u64 no
 
 __noinline int conn_forget(__u64 key, __u64 now)
 {
-	struct gs_conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct gs_conn *c = conn_get(key);
 
 	if (!c)
 		return 0;
 	conn_finish(c, key, now);
 	stash_drop(key, c);
-	bpf_map_delete_elem(&conns, &key);
+	conn_delete(key);
 	return 1;
 }
 
 __noinline int conn_new(__u64 key, __u32 kind)
 {
-	struct gs_conn fresh = {};
+	struct gs_conn fresh = {}, *c = conn_near(key);
 
 	fresh.kind = kind;
+	if (c) {
+		*c = fresh;
+		return 1;
+	}
 	if (bpf_map_update_elem(&conns, &key, &fresh, BPF_ANY)) {
 		count(GS_CNT_CONNS_FULL);
 		return 0;
@@ -751,11 +750,11 @@ static __always_inline __u32 leaf_by_conn(struct scratch *s, __u32 class)
 	if (class == GS_C_SPLICE || class == GS_C_EPOLL_CTL)
 		fd = s->call.arg2;
 	key = conn_key(s->call.slot, fd);
-	c = bpf_map_lookup_elem(&conns, &key);
+	c = conn_get(key);
 	if (!c) {
 		if (class > GS_C_RECVMSG || !conn_discover(key, class))
 			return NO_LEAF;
-		c = bpf_map_lookup_elem(&conns, &key);
+		c = conn_get(key);
 		if (!c)
 			return NO_LEAF;
 	}

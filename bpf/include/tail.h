@@ -157,7 +157,7 @@ static __always_inline void event_head(struct scratch *s, struct pt_regs *regs, 
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	if (k->leaf >= GS_FIRST_NODE && k->conn_key) {
 		key = k->conn_key;
-		c = bpf_map_lookup_elem(&conns, &key);
+		c = conn_get(key);
 		if (c && (c->trace_hi | c->trace_lo)) {
 			e->trace_hi = c->trace_hi;
 			e->trace_lo = c->trace_lo;

@@ -23,6 +23,8 @@ pub(crate) struct Lineage {
     used: u64,
     requests: u64,
     used_at: Option<Instant>,
+    /// A Go without g.parentGoid: births are all there is.
+    needed: bool,
 }
 
 impl Lineage {
@@ -37,6 +39,7 @@ impl Lineage {
             return;
         }
         self.watched.insert(id);
+        self.needed |= program.layout.as_ref().is_some_and(|l| l.parent_goid.is_none());
         self.used_at = None;
         if let Ok(c) = probes.counters() {
             (self.used, self.requests) = (c.spawns_used, c.requests);
@@ -45,7 +48,7 @@ impl Lineage {
 
     /// Stops watching where it does not matter.
     pub(crate) fn review(&mut self, probes: &mut Probes) -> Result<(), Error> {
-        if self.watched.is_empty() {
+        if self.watched.is_empty() || self.needed {
             return Ok(());
         }
         let c = probes.counters()?;
