@@ -3,9 +3,11 @@
 mod support;
 
 use std::fs;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use gostall_gobin::{Binary, Error};
+use object::{Object, ObjectSection};
 use proptest::prelude::*;
 use support::{Mode, twins};
 
@@ -44,9 +46,9 @@ fn exercise(data: Vec<u8>) {
 }
 
 /// Parts of a file that everything hangs on: mutations elsewhere mostly hit code.
-fn sensitive(data: &[u8]) -> Vec<std::ops::Range<usize>> {
+fn sensitive(data: &[u8]) -> Vec<Range<usize>> {
     let mut parts = vec![
-        0..1024.min(data.len()),
+        0..4096.min(data.len()),
         data.len().saturating_sub(4096)..data.len(),
     ];
     for magic in [
@@ -54,18 +56,34 @@ fn sensitive(data: &[u8]) -> Vec<std::ops::Range<usize>> {
         b"\xf0\xff\xff\xff\0\0\x01\x08",
         b"\xff Go buildinf:",
     ] {
-        if let Some(at) = memchr::memmem::find(data, magic) {
-            parts.push(at..(at + 512).min(data.len()));
-        }
+        parts.extend(memchr::memmem::find(data, magic).map(|at| at..(at + 512).min(data.len())));
+    }
+    let file = object::File::parse(data).expect("an ELF file");
+    for name in [
+        ".debug_info",
+        ".debug_abbrev",
+        ".symtab",
+        ".rela",
+        ".dynamic",
+        ".go.module",
+    ] {
+        let range = file.section_by_name(name).and_then(|s| s.file_range());
+        parts.extend(
+            range
+                .map(|(at, len)| at as usize..at as usize + len.min(512) as usize)
+                .filter(|r| !r.is_empty()),
+        );
     }
     parts
 }
 
-fn seeds() -> Vec<(Vec<u8>, Vec<std::ops::Range<usize>>)> {
-    [("go1.19.13", Mode::Static), ("go1.27.3", Mode::Pie)]
+fn seeds() -> Vec<(Vec<u8>, Vec<Range<usize>>)> {
+    let old = twins("go1.19.13", Mode::Static);
+    let new = twins("go1.27.3", Mode::Pie);
+    [old.stripped, new.stripped, new.full]
         .into_iter()
-        .map(|(release, mode)| {
-            let data = fs::read(twins(release, mode).stripped).expect("the executable");
+        .map(|path| {
+            let data = fs::read(path).expect("the executable");
             let parts = sensitive(&data);
             (data, parts)
         })

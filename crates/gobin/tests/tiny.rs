@@ -30,6 +30,17 @@ fn every_kind() {
         assert!(binary.has_inline_trees(), "{tiny:?}");
         let names: Vec<String> = binary.functions().map(|f| f.name).collect();
         assert_eq!(names.len(), 6, "{tiny:?}");
+        let holds = |pc| binary.function_at(pc).map(|f| f.name);
+        assert_eq!(
+            holds(TEXT + 33).as_deref(),
+            Some("runtime.main"),
+            "{tiny:?}"
+        );
+        assert_eq!(
+            (holds(TEXT - 1), holds(TEXT + 192)),
+            (None, None),
+            "{tiny:?}: outside the text"
+        );
         let frames = binary.symbolizer().symbolize(TEXT + 4 * 32 + 8);
         let frames: Vec<_> = frames
             .iter()

@@ -18,6 +18,8 @@ pub const TEXT: u64 = 0x40_1000;
 const RODATA: u64 = 0x40_2000;
 const DATA: u64 = 0x40_4000;
 const TEXT_OFFSET: usize = 0x1000;
+/// Distance of the decoy from the inline tree.
+const DECOY: usize = 32;
 
 /// amd64: cmp 0x10(%r14),%rsp; jbe; push %rbp; mov %rsp,%rbp; call +0x36 (the next function but one); pop; ret.
 const CODE: [u8; 18] = [
@@ -139,6 +141,12 @@ impl Tiny {
         } else {
             put32(&mut tree, &[0, offsets[6], 28, 3]);
         }
+        // What moduledata's other words may point at: nearly a tree, but its name begins in the middle of one.
+        let mut decoy = tree.clone();
+        let name_at = if self.old { 12 } else { 4 };
+        decoy[name_at] += 1;
+        tree.resize(DECOY, 0);
+        tree.extend(decoy);
         (out, tree)
     }
 
@@ -160,6 +168,10 @@ impl Tiny {
         words[22] = TEXT;
         words[23] = end;
         words[if self.old { 38 } else { 40 }] = tree_at;
+        if self.old {
+            // Where other releases have gofunc.
+            words[40] = tree_at + DECOY as u64;
+        }
         words[60] = DATA + 33;
         words[61] = 8;
         let mut relocations = Vec::new();
