@@ -33,7 +33,8 @@ fn constants(header: &str) -> String {
     let mut out = String::new();
     let mut next = None;
     let mut add = |name: &str, value: i64| {
-        writeln!(out, "/// See abi.h.\npub const {name}: u32 = {value};").expect("a string takes it");
+        writeln!(out, "/// See abi.h.\npub const {name}: u32 = {value};")
+            .expect("a string takes it");
     };
     for line in header.lines() {
         let line = line.split("/*").next().unwrap_or("").trim();

@@ -17,7 +17,11 @@ const FLOOR_NS: u64 = 10_000;
 fn edge(bucket: usize) -> u64 {
     let e = bucket / 2;
     let base = 1u64 << e;
-    if bucket.is_multiple_of(2) { base + base / 2 } else { base * 2 }
+    if bucket.is_multiple_of(2) {
+        base + base / 2
+    } else {
+        base * 2
+    }
 }
 
 /// The bucket edge above 99.9 % of the calls.
@@ -65,7 +69,11 @@ impl Probes {
     /// Every number's statistics, all CPUs one after the other, in one system call
     /// (libbpf-rs has batches for maps without CPUs only).
     fn nrstats(&self) -> Result<Vec<(usize, Vec<u8>)>, Error> {
-        let fail = |why: String| Error::Map { map: "nrstats", verb: "read", why };
+        let fail = |why: String| Error::Map {
+            map: "nrstats",
+            verb: "read",
+            why,
+        };
         let cpus = libbpf_rs::num_possible_cpus().map_err(|e| fail(e.to_string()))?;
         let each = size_of::<types::gs_nrstat>() * cpus;
         let n = abi::GS_MAX_NR as usize;

@@ -18,7 +18,15 @@ macro_rules! plain {
     )* };
 }
 plain!(
-    gs_chunk, gs_node, gs_node_key, gs_target, gs_thread, gs_nrstat, gs_event, gs_conn, exe_key
+    gs_chunk,
+    gs_node,
+    gs_node_key,
+    gs_target,
+    gs_thread,
+    gs_nrstat,
+    gs_event,
+    gs_conn,
+    exe_key
 );
 
 /// The value's bytes.

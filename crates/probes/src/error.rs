@@ -67,15 +67,26 @@ fn remedy(why: &str) -> &'static str {
 
 impl Error {
     pub(crate) fn attach(what: &'static str) -> impl FnOnce(libbpf_rs::Error) -> Self {
-        move |e| Self::Attach { what, why: chain(&e) }
+        move |e| Self::Attach {
+            what,
+            why: chain(&e),
+        }
     }
 
     pub(crate) fn read(map: &'static str) -> impl FnOnce(libbpf_rs::Error) -> Self {
-        move |e| Self::Map { map, verb: "read", why: chain(&e) }
+        move |e| Self::Map {
+            map,
+            verb: "read",
+            why: chain(&e),
+        }
     }
 
     pub(crate) fn write(map: &'static str) -> impl FnOnce(libbpf_rs::Error) -> Self {
-        move |e| Self::Map { map, verb: "written", why: chain(&e) }
+        move |e| Self::Map {
+            map,
+            verb: "written",
+            why: chain(&e),
+        }
     }
 }
 

@@ -122,7 +122,10 @@ fn call(e: &types::gs_event) -> Call {
     let path_end = (stack_len + e.path_len as usize).min(e.data.len());
     let arg_end = (path_end + e.arg_len as usize).min(e.data.len());
     let path = path_of(&e.data[stack_len..path_end]);
-    let arg = e.data[path_end..arg_end].split(|&b| b == 0).next().unwrap_or_default();
+    let arg = e.data[path_end..arg_end]
+        .split(|&b| b == 0)
+        .next()
+        .unwrap_or_default();
     let seen = match u32::from(e.fd_kind) {
         abi::GS_FD_SOCKET => Some(FdSeen::Socket {
             family: e.family,
@@ -149,8 +152,10 @@ fn call(e: &types::gs_event) -> Call {
         tid: e.tid,
         goid: some(e.goid),
         parent: some(e.parent),
-        traceparent: (e.flags & abi::GS_EF_TRACEPARENT != 0)
-            .then_some((u128::from(e.trace_hi) << 64 | u128::from(e.trace_lo), e.span)),
+        traceparent: (e.flags & abi::GS_EF_TRACEPARENT != 0).then_some((
+            u128::from(e.trace_hi) << 64 | u128::from(e.trace_lo),
+            e.span,
+        )),
         fd: (e.fd >= 0).then_some(e.fd),
         seen,
         path: (e.arg_len > 0).then(|| String::from_utf8_lossy(arg).into_owned()),
@@ -166,7 +171,11 @@ fn decode(data: &[u8]) -> Option<Event> {
     let e: types::gs_event = bytes::to(data);
     Some(match e.kind {
         abi::GS_E_CALL => Event::Call(Box::new(call(&e))),
-        abi::GS_E_EXEC => Event::Exec { slot: e.slot, tgid: e.tgid, known: e.flags != 0 },
+        abi::GS_E_EXEC => Event::Exec {
+            slot: e.slot,
+            tgid: e.tgid,
+            known: e.flags != 0,
+        },
         abi::GS_E_LINEAGE => Event::Lineage { slot: e.slot },
         _ => return None,
     })
@@ -189,7 +198,10 @@ impl Ring {
                 0
             })
             .map_err(Error::read("events"))?;
-        Ok(Self { ring: builder.build().map_err(Error::read("events"))?, taken })
+        Ok(Self {
+            ring: builder.build().map_err(Error::read("events"))?,
+            taken,
+        })
     }
 }
 

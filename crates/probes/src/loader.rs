@@ -26,7 +26,9 @@ pub struct Probes {
 
 impl std::fmt::Debug for Probes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Probes").field("links", &self.links.len()).finish_non_exhaustive()
+        f.debug_struct("Probes")
+            .field("links", &self.links.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,8 +54,13 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
     }
     // The verifier's last words, not the bare EACCES it also ends with.
     if let Some((before, _)) = log.split_once("-- END PROG LOAD LOG --") {
-        let said = before.lines().rev().find(|l| !l.is_empty() && !l.starts_with("processed "));
-        return Error::Verifier { why: said.unwrap_or_default().to_owned() };
+        let said = before
+            .lines()
+            .rev()
+            .find(|l| !l.is_empty() && !l.starts_with("processed "));
+        return Error::Verifier {
+            why: said.unwrap_or_default().to_owned(),
+        };
     }
     Error::Load { why: chain(e) }
 }
@@ -63,8 +70,11 @@ impl Probes {
     pub fn load(arch: Arch) -> Result<Self, Error> {
         keep_warnings();
         // The skeleton borrows this for its whole life; a few bytes per session stay behind.
-        let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
-        let mut open = GostallSkelBuilder::default().open(object).map_err(|e| load_error(&e))?;
+        let object: &'static mut MaybeUninit<OpenObject> =
+            Box::leak(Box::new(MaybeUninit::uninit()));
+        let mut open = GostallSkelBuilder::default()
+            .open(object)
+            .map_err(|e| load_error(&e))?;
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
             rodata.hash_seed = seed();
         }
@@ -83,7 +93,20 @@ impl Probes {
     }
 
     pub(crate) fn bss(&mut self) -> &mut types::bss {
-        self.skel.maps.bss_data.as_deref_mut().expect("the object has variables")
+        self.skel
+            .maps
+            .bss_data
+            .as_deref_mut()
+            .expect("the object has variables")
+    }
+
+    /// Chunks in the pool.
+    pub(crate) fn pooled(&self) -> usize {
+        self.skel
+            .maps
+            .bss_data
+            .as_deref()
+            .map_or(0, |b| b.next_chunk as usize)
     }
 
     pub(crate) fn maps(&self) -> &GostallMaps<'static> {
@@ -94,27 +117,57 @@ impl Probes {
     /// Nobody is watched before [`Probes::add_process`] and [`Probes::mark_threads`].
     pub fn attach(&mut self) -> Result<(), Error> {
         let p = &self.skel.progs;
-        self.links.push(p.on_newtask.attach().map_err(Error::attach("tp_btf/task_newtask"))?);
-        self.links.push(p.on_exec.attach().map_err(Error::attach("tp_btf/sched_process_exec"))?);
-        self.links.push(p.on_sys_exit.attach().map_err(Error::attach("tp_btf/sys_exit"))?);
-        self.links.push(p.on_sys_enter.attach().map_err(Error::attach("tp_btf/sys_enter"))?);
+        self.links.push(
+            p.on_newtask
+                .attach()
+                .map_err(Error::attach("tp_btf/task_newtask"))?,
+        );
+        self.links.push(
+            p.on_exec
+                .attach()
+                .map_err(Error::attach("tp_btf/sched_process_exec"))?,
+        );
+        self.links.push(
+            p.on_sys_exit
+                .attach()
+                .map_err(Error::attach("tp_btf/sys_exit"))?,
+        );
+        self.links.push(
+            p.on_sys_enter
+                .attach()
+                .map_err(Error::attach("tp_btf/sys_enter"))?,
+        );
         Ok(())
     }
 
     /// Marks all threads whose leader is marked.
     pub fn mark_threads(&self) -> Result<(), Error> {
         let what = "iter/task";
-        let link = self.skel.progs.mark_threads.attach().map_err(Error::attach(what))?;
+        let link = self
+            .skel
+            .progs
+            .mark_threads
+            .attach()
+            .map_err(Error::attach(what))?;
         let mut iter = Iter::new(&link).map_err(Error::attach(what))?;
         let mut sink = Vec::new();
-        iter.read_to_end(&mut sink)
-            .map_err(|e| Error::Attach { what, why: e.to_string() })?;
+        iter.read_to_end(&mut sink).map_err(|e| Error::Attach {
+            what,
+            why: e.to_string(),
+        })?;
         Ok(())
     }
 
     /// Sees goroutines being born in the executable behind `path` (a `/proc/PID/exe`).
-    pub fn attach_newproc(&mut self, path: &std::path::Path, file_offset: u64) -> Result<(), Error> {
-        let opts = UprobeMultiOpts { offsets: vec![file_offset as usize], ..Default::default() };
+    pub fn attach_newproc(
+        &mut self,
+        path: &std::path::Path,
+        file_offset: u64,
+    ) -> Result<(), Error> {
+        let opts = UprobeMultiOpts {
+            offsets: vec![file_offset as usize],
+            ..Default::default()
+        };
         let link = self
             .skel
             .progs
@@ -149,5 +202,9 @@ fn seed() -> u64 {
     let mut buf = [0u8; 8];
     // SAFETY: getrandom writes at most buf.len() bytes into buf.
     let n = unsafe { libc::getrandom(buf.as_mut_ptr().cast(), buf.len(), 0) };
-    if n == 8 { u64::from_ne_bytes(buf) } else { std::process::id().into() }
+    if n == 8 {
+        u64::from_ne_bytes(buf)
+    } else {
+        std::process::id().into()
+    }
 }

@@ -59,7 +59,11 @@ pub enum SlotState {
 }
 
 fn target_of(layout: Option<&Layout>, exe_id: u32) -> types::gs_target {
-    let mut t = types::gs_target { off_parent: -1, exe_id, ..Default::default() };
+    let mut t = types::gs_target {
+        off_parent: -1,
+        exe_id,
+        ..Default::default()
+    };
     let Some(l) = layout else {
         t.state = abi::GS_SLOT_THREADS;
         return t;
@@ -83,7 +87,9 @@ impl Probes {
         let bss = self.bss();
         let slot = bss.next_slot;
         if slot >= abi::GS_MAX_SLOTS {
-            return Err(Error::TooManyTargets { max: abi::GS_MAX_SLOTS });
+            return Err(Error::TooManyTargets {
+                max: abi::GS_MAX_SLOTS,
+            });
         }
         bss.next_slot = slot + 1;
         Ok(slot)
@@ -154,13 +160,21 @@ impl Probes {
 
     /// Makes an executable known before anybody executes it, so that its processes are
     /// charged right from their first instruction.
-    pub fn add_executable(&mut self, dev: u64, ino: u64, layout: Option<&Layout>) -> Result<(), Error> {
+    pub fn add_executable(
+        &mut self,
+        dev: u64,
+        ino: u64,
+        layout: Option<&Layout>,
+    ) -> Result<(), Error> {
         let exe_id = self.roles_write(layout)?;
         let slot = self.slot_take()?;
         self.target_write(slot, &target_of(layout, exe_id))?;
         // The kernel's own encoding of a device number: 12 bits major, 20 minor.
         let (major, minor) = (libc::major(dev), libc::minor(dev));
-        let key = types::exe_key { dev: u64::from(major) << 20 | u64::from(minor), ino };
+        let key = types::exe_key {
+            dev: u64::from(major) << 20 | u64::from(minor),
+            ino,
+        };
         self.maps()
             .known_exes
             .update(bytes::of(&key), &slot.to_ne_bytes(), MapFlags::ANY)
@@ -207,14 +221,24 @@ impl Probes {
         // SAFETY: pidfd_open takes plain integers and returns a new descriptor or -1.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         if fd < 0 {
-            return Err(Error::Process { pid, why: io::Error::last_os_error() });
+            return Err(Error::Process {
+                pid,
+                why: io::Error::last_os_error(),
+            });
         }
         // SAFETY: a fresh descriptor that nobody else owns.
         let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-        let thread = types::gs_thread { slot, ..Default::default() };
+        let thread = types::gs_thread {
+            slot,
+            ..Default::default()
+        };
         self.maps()
             .threads
-            .update(&fd.as_raw_fd().to_ne_bytes(), bytes::of(&thread), MapFlags::ANY)
+            .update(
+                &fd.as_raw_fd().to_ne_bytes(),
+                bytes::of(&thread),
+                MapFlags::ANY,
+            )
             .map_err(Error::write("threads"))
     }
 }

@@ -37,7 +37,11 @@ fn unpack(key: u64, c: &types::gs_chunk) -> Chunk {
     let res = take(abi::GS_KEY_RES_BITS) as u16;
     let nr = take(abi::GS_KEY_NR_BITS) as u16;
     Chunk {
-        key: SeriesKey { leaf: k as u32, nr, res },
+        key: SeriesKey {
+            leaf: k as u32,
+            nr,
+            res,
+        },
         octave,
         sum_ns: c.sum_ns,
         max_ns: c.max_ns,
@@ -49,6 +53,14 @@ impl Probes {
     /// Every histogram chunk, those of `(other)` included.
     pub fn chunks(&self, mut each: impl FnMut(&Chunk)) -> Result<(), Error> {
         let maps = self.maps();
+        let rows = maps
+            .chunks
+            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
+            .map_err(Error::read("chunks"))?;
+        for (_, value) in rows.take(self.pooled()) {
+            let chunk: types::gs_chunk = bytes::to(&value);
+            each(&unpack(chunk.key, &chunk));
+        }
         for (name, map) in [("hist", &maps.hist), ("spill", &maps.spill)] {
             let rows = map
                 .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)

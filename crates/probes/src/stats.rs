@@ -57,6 +57,10 @@ impl Probes {
 
     /// Runs the kernel left out because the program was already running on that CPU.
     pub(crate) fn missed_runs(&self) -> u64 {
-        self.hot_programs().into_iter().filter_map(info).map(|i| i.recursion_misses).sum()
+        self.hot_programs()
+            .into_iter()
+            .filter_map(info)
+            .map(|i| i.recursion_misses)
+            .sum()
     }
 }

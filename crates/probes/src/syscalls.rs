@@ -117,9 +117,24 @@ const RUNTIME_ROLES: &[(&str, Role)] = &[
 
 /// Calls that wait because that is their purpose; alone, slowness says nothing of them.
 const WAITS: &[&str] = &[
-    "futex", "nanosleep", "clock_nanosleep", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll",
-    "ppoll", "select", "pselect6", "pause", "rt_sigtimedwait", "rt_sigsuspend", "wait4", "waitid",
-    "accept", "accept4", "restart_syscall",
+    "futex",
+    "nanosleep",
+    "clock_nanosleep",
+    "epoll_wait",
+    "epoll_pwait",
+    "epoll_pwait2",
+    "poll",
+    "ppoll",
+    "select",
+    "pselect6",
+    "pause",
+    "rt_sigtimedwait",
+    "rt_sigsuspend",
+    "wait4",
+    "waitid",
+    "accept",
+    "accept4",
+    "restart_syscall",
 ];
 
 /// What is recorded; everything by default.
@@ -202,7 +217,11 @@ impl Probes {
         let bss = self.bss();
         bss.settings.sample_n = filter.one_request_in;
         bss.settings.slower_ns = filter.slower_than_ns;
-        set_flag(&mut bss.nr_flags, abi::GS_NRF_COUNT as u8, filter.syscalls.as_deref());
+        set_flag(
+            &mut bss.nr_flags,
+            abi::GS_NRF_COUNT as u8,
+            filter.syscalls.as_deref(),
+        );
     }
 
     /// Sets what is raised call by call. May be changed at any time.
@@ -219,8 +238,13 @@ impl Probes {
         s.trace_errno = bitmap(&rule.trace_errnos);
         s.trace_stacks = rule.trace_stacks.into();
         s.trace = rule.trace.into();
-        bss.tail_ns.fill(rule.threshold_ns.unwrap_or(AT_FIRST_SLOW_NS));
-        set_flag(&mut bss.nr_flags, abi::GS_NRF_TRACE as u8, rule.trace_syscalls.as_deref());
+        bss.tail_ns
+            .fill(rule.threshold_ns.unwrap_or(AT_FIRST_SLOW_NS));
+        set_flag(
+            &mut bss.nr_flags,
+            abi::GS_NRF_TRACE as u8,
+            rule.trace_syscalls.as_deref(),
+        );
     }
 
     /// Opens or closes the window: nothing is recorded while it is closed.

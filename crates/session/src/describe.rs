@@ -21,14 +21,27 @@ fn family_name(family: u16, remote: bool) -> String {
 fn fd_info(seen: &FdSeen) -> FdInfo {
     match seen {
         FdSeen::File(path) => FdInfo::File { path: path.clone() },
-        FdSeen::Pipe(path) if path != "/" => FdInfo::Other { text: format!("pipe:{path}") },
-        FdSeen::Pipe(_) => FdInfo::Other { text: "pipe".into() },
-        FdSeen::Anonymous(name) => FdInfo::Other { text: format!("anon_inode:{name}") },
-        FdSeen::Socket { family, state, local, remote } => FdInfo::Socket {
+        FdSeen::Pipe(path) if path != "/" => FdInfo::Other {
+            text: format!("pipe:{path}"),
+        },
+        FdSeen::Pipe(_) => FdInfo::Other {
+            text: "pipe".into(),
+        },
+        FdSeen::Anonymous(name) => FdInfo::Other {
+            text: format!("anon_inode:{name}"),
+        },
+        FdSeen::Socket {
+            family,
+            state,
+            local,
+            remote,
+        } => FdInfo::Socket {
             family: family_name(*family, remote.is_some()),
             local: local.map(|a| a.to_string()),
             remote: remote.map(|a| a.to_string()),
-            state: local.is_some().then(|| sockets::tcp_state_name(*state).to_owned()),
+            state: local
+                .is_some()
+                .then(|| sockets::tcp_state_name(*state).to_owned()),
         },
     }
 }

@@ -31,15 +31,22 @@ impl Lineage {
     /// Watches births in a process's executable, unless that is done already. Refused (no
     /// uprobes here), parents stay what g.parentGoid says.
     pub(crate) fn attach(&mut self, probes: &mut Probes, traced: &Traced) {
-        let Some(program) = &traced.program else { return };
-        let Some(site) = program.layout.as_ref().and_then(|l| l.newproc_site) else { return };
+        let Some(program) = &traced.program else {
+            return;
+        };
+        let Some(site) = program.layout.as_ref().and_then(|l| l.newproc_site) else {
+            return;
+        };
         let id = std::sync::Arc::as_ptr(program) as usize;
         let exe = gostall_targets::proc::path(traced.pid, "exe");
         if self.watched.contains(&id) || probes.attach_newproc(&exe, site).is_err() {
             return;
         }
         self.watched.insert(id);
-        self.needed |= program.layout.as_ref().is_some_and(|l| l.parent_goid.is_none());
+        self.needed |= program
+            .layout
+            .as_ref()
+            .is_some_and(|l| l.parent_goid.is_none());
         self.used_at = None;
         if let Ok(c) = probes.counters() {
             (self.used, self.requests) = (c.spawns_used, c.requests);

@@ -29,7 +29,9 @@ struct Running {
 /// is watched yet.
 pub(crate) fn bystander_ns(probes: &Probes) -> f64 {
     const CALLS: usize = 2000;
-    let Ok(_stats) = RunStats::enable() else { return 0.0 };
+    let Ok(_stats) = RunStats::enable() else {
+        return 0.0;
+    };
     let before = probes.run_totals();
     for _ in 0..CALLS {
         // SAFETY: getppid takes nothing and always succeeds.
@@ -37,7 +39,11 @@ pub(crate) fn bystander_ns(probes: &Probes) -> f64 {
     }
     let after = probes.run_totals();
     let runs = after.runs.saturating_sub(before.runs);
-    if runs == 0 { 0.0 } else { (after.run_ns - before.run_ns) as f64 / runs as f64 }
+    if runs == 0 {
+        0.0
+    } else {
+        (after.run_ns - before.run_ns) as f64 / runs as f64
+    }
 }
 
 /// Takes samples as time goes by.
@@ -80,7 +86,9 @@ impl Meter {
         if now < self.due() {
             return;
         }
-        let Ok(counters) = probes.counters() else { return };
+        let Ok(counters) = probes.counters() else {
+            return;
+        };
         match self.running.take() {
             None => {
                 // Without the privilege there is no account; the report says null.
@@ -96,9 +104,7 @@ impl Meter {
                 self.next = now + EVERY;
             }
             // A quiet target needs a longer look.
-            Some(mut r)
-                if counters.seen < r.seen + ENOUGH_CALLS && r.since.elapsed() < LONGEST =>
-            {
+            Some(mut r) if counters.seen < r.seen + ENOUGH_CALLS && r.since.elapsed() < LONGEST => {
                 r.check = now + SAMPLE;
                 self.running = Some(r);
             }
@@ -122,8 +128,7 @@ impl Meter {
                 let others = self.runs.saturating_sub(2 * self.calls) as f64 * self.bystander_ns;
                 (self.run_ns as f64 - others).max(0.0) / self.calls as f64
             }),
-            bpf_cpu_fraction: measured
-                .then(|| self.run_ns as f64 / 1e9 / self.time.as_secs_f64()),
+            bpf_cpu_fraction: measured.then(|| self.run_ns as f64 / 1e9 / self.time.as_secs_f64()),
             agent_cpu_fraction: (wall > 0.0).then(|| agent / wall),
             agent_rss_bytes: Some(usage::rss_bytes()),
         }

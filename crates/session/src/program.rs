@@ -32,7 +32,12 @@ impl std::fmt::Debug for Symbols {
 
 /// The first executable segment's link-time address and file offset.
 fn text_segment(facts: &Facts) -> Option<(u64, u64)> {
-    facts.segments.iter().filter(|s| s.executable).map(|s| (s.vaddr, s.offset)).min()
+    facts
+        .segments
+        .iter()
+        .filter(|s| s.executable)
+        .map(|s| (s.vaddr, s.offset))
+        .min()
 }
 
 fn role_leaf(role: Role) -> Option<u32> {
@@ -71,7 +76,12 @@ fn layout(binary: &Binary, facts: &Facts) -> Result<Layout, String> {
         roles: facts
             .roles
             .iter()
-            .filter_map(|r| Some(RolePc { pc: r.function.entry, leaf: role_leaf(r.role)? }))
+            .filter_map(|r| {
+                Some(RolePc {
+                    pc: r.function.entry,
+                    leaf: role_leaf(r.role)?,
+                })
+            })
             .collect(),
         newproc_site: newproc_site(binary),
     })
@@ -80,8 +90,13 @@ fn layout(binary: &Binary, facts: &Facts) -> Result<Layout, String> {
 /// `call runtime.runqput` in newproc: there the new g is in the second argument's register.
 fn newproc_site(binary: &Binary) -> Option<u64> {
     let found = binary.find(&["runtime.newproc.func1", "runtime.runqput"]);
-    let [Some(caller), Some(callee)] = &found[..] else { return None };
-    binary.call_site(caller, callee).first().map(|s| s.file_offset)
+    let [Some(caller), Some(callee)] = &found[..] else {
+        return None;
+    };
+    binary
+        .call_site(caller, callee)
+        .first()
+        .map(|s| s.file_offset)
 }
 
 impl Program {
@@ -96,7 +111,12 @@ impl Program {
         let symbols = binary.symbolizer();
         // What the look-ups touched would else stay in our resident memory.
         symbols.release_pages();
-        Ok(Self { facts, layout, degraded, symbols: Symbols(Mutex::new(symbols)) })
+        Ok(Self {
+            facts,
+            layout,
+            degraded,
+            symbols: Symbols(Mutex::new(symbols)),
+        })
     }
 
     /// Reads the executable behind a path.
@@ -117,11 +137,17 @@ impl Program {
 
     /// Names a stack of link-time addresses, innermost first.
     pub fn symbolize(&self, stack: impl Iterator<Item = u64>) -> Vec<gostall_model::Frame> {
-        let Ok(mut symbols) = self.symbols.0.lock() else { return Vec::new() };
+        let Ok(mut symbols) = self.symbols.0.lock() else {
+            return Vec::new();
+        };
         let mut out = Vec::new();
         for (i, pc) in stack.enumerate() {
             // The innermost address is where the thread stands; the others are where calls return to.
-            let frames = if i == 0 { symbols.symbolize(pc) } else { symbols.symbolize_return(pc) };
+            let frames = if i == 0 {
+                symbols.symbolize(pc)
+            } else {
+                symbols.symbolize_return(pc)
+            };
             if frames.is_empty() {
                 out.push(gostall_model::Frame {
                     function: format!("{pc:#x}"),
@@ -159,7 +185,10 @@ pub struct Programs(HashMap<(u64, u64), Arc<Program>>);
 impl Programs {
     /// The program in a file, read when it is new.
     pub fn get(&mut self, path: &Path) -> Result<(Arc<Program>, (u64, u64)), gostall_gobin::Error> {
-        let open = |source| gostall_gobin::Error::Open { path: path.to_owned(), source };
+        let open = |source| gostall_gobin::Error::Open {
+            path: path.to_owned(),
+            source,
+        };
         let file = File::open(path).map_err(open)?;
         let meta = file.metadata().map_err(open)?;
         let id = (meta.dev(), meta.ino());

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gostall_model::{Arch, Attribution, Model, Route, Sampling, Snapshot, Tail, TargetInfo, Window};
+use gostall_model::{
+    Arch, Attribution, Model, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
+};
 use gostall_probes::{Event, Filter, Probes, SlotState, TailRule};
 use gostall_targets::{Launch, Launched, Target, maps};
 
@@ -82,13 +84,19 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("slots", &self.slots).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
     }
 }
 
 /// This machine's architecture; targets of another one do not run here.
 pub fn native_arch() -> Arch {
-    if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 }
+    if cfg!(target_arch = "aarch64") {
+        Arch::Aarch64
+    } else {
+        Arch::X86_64
+    }
 }
 
 impl Session {
@@ -142,7 +150,9 @@ impl Session {
         for (program, target) in read {
             let bias = program.bias(&maps::maps(target.pid)?);
             let layout = program.layout.as_ref();
-            let slot = self.probes.add_process(target.pid, layout, bias, children)?;
+            let slot = self
+                .probes
+                .add_process(target.pid, layout, bias, children)?;
             self.met(slot, target.pid, Some(target), Some(program), bias);
         }
         self.probes.mark_threads()?;
@@ -160,7 +170,8 @@ impl Session {
     fn begin_launch(&mut self, launch: Launch) -> Result<(), Error> {
         // A Go program that is known beforehand is traced from its first instruction.
         if let Ok((program, (dev, ino))) = self.programs.get(launch.executable()) {
-            self.probes.add_executable(dev, ino, program.layout.as_ref())?;
+            self.probes
+                .add_executable(dev, ino, program.layout.as_ref())?;
         }
         self.attach()?;
         self.probes.add_held(launch.pid())?;
@@ -195,7 +206,12 @@ impl Session {
                 pid,
                 exe: t.exe_display.to_string_lossy().into_owned(),
                 go_version: p.facts.version.as_ref().map(|v| v.raw.clone()),
-                module: p.facts.build.as_ref().map(|b| b.path.clone()).filter(|p| !p.is_empty()),
+                module: p
+                    .facts
+                    .build
+                    .as_ref()
+                    .map(|b| b.path.clone())
+                    .filter(|p| !p.is_empty()),
                 arch: native_arch(),
                 attribution: match p.layout {
                     Some(_) => Attribution::Goroutines,
@@ -203,7 +219,15 @@ impl Session {
                 },
             });
         }
-        self.slots.insert(slot, Traced { pid, target, program, bias });
+        self.slots.insert(
+            slot,
+            Traced {
+                pid,
+                target,
+                program,
+                bias,
+            },
+        );
     }
 
     /// The processes met so far.
@@ -298,18 +322,24 @@ impl Session {
         if let Some(l) = &mut self.launched {
             return !matches!(l.try_wait(), Ok(None));
         }
-        self.slots.values().all(|t| t.target.as_ref().is_none_or(|t| !t.is_alive()))
+        self.slots
+            .values()
+            .all(|t| t.target.as_ref().is_none_or(|t| !t.is_alive()))
     }
 
     /// The exit status of the launched command, once it has ended.
     pub fn launched_status(&mut self) -> Option<std::process::ExitStatus> {
-        self.launched.as_mut().and_then(|l| l.try_wait().ok().flatten())
+        self.launched
+            .as_mut()
+            .and_then(|l| l.try_wait().ok().flatten())
     }
 
     /// Takes the probes away and closes the window. What was recorded stays readable;
     /// calls raised by `trace` up to now are returned.
     pub fn stop(&mut self) -> Result<Vec<Tail>, Error> {
-        let Some((start_unix_ns, at)) = self.opened.take() else { return Ok(Vec::new()) };
+        let Some((start_unix_ns, at)) = self.opened.take() else {
+            return Ok(Vec::new());
+        };
         self.probes.set_counting(false);
         let duration_ns = at.elapsed().as_nanos() as u64;
         self.model.set_overhead(self.meter.overhead());
@@ -318,7 +348,10 @@ impl Session {
         if let Some(l) = &mut self.launched {
             l.terminate();
         }
-        self.model.set_window(Window { start_unix_ns, duration_ns });
+        self.model.set_window(Window {
+            start_unix_ns,
+            duration_ns,
+        });
         self.step(Instant::now())
     }
 
@@ -343,23 +376,31 @@ impl Session {
 }
 
 enum Ready {
-    Running { read: Vec<(Arc<Program>, Target)>, children: bool },
+    Running {
+        read: Vec<(Arc<Program>, Target)>,
+        children: bool,
+    },
     Launch(Launch),
 }
 
 fn program_of(programs: &mut Programs, target: &Target) -> Result<Arc<Program>, Error> {
-    programs.get(&target.exe_open_path).map(|(p, _)| p).map_err(|why| Error::Program {
-        pid: target.pid,
-        exe: target.exe_display.to_string_lossy().into_owned(),
-        why,
-    })
+    programs
+        .get(&target.exe_open_path)
+        .map(|(p, _)| p)
+        .map_err(|why| Error::Program {
+            pid: target.pid,
+            exe: target.exe_display.to_string_lossy().into_owned(),
+            why,
+        })
 }
 
 fn sampling(filter: &Filter) -> Sampling {
     Sampling {
         one_request_in: filter.one_request_in,
         syscalls: filter.syscalls.as_ref().map(|set| {
-            set.iter().map(|&nr| native_arch().syscall_name(nr).into_owned()).collect()
+            set.iter()
+                .map(|&nr| native_arch().syscall_name(nr).into_owned())
+                .collect()
         }),
         slower_than_ns: filter.slower_than_ns,
     }

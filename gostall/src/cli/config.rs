@@ -73,11 +73,6 @@ impl SyscallSet {
         Self(numbers)
     }
 
-    /// Whether the syscall is in it.
-    pub fn contains(&self, nr: u16) -> bool {
-        self.0.binary_search(&nr).is_ok()
-    }
-
     /// The numbers, ascending, each once.
     pub fn numbers(&self) -> &[u16] {
         &self.0

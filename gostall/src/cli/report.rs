@@ -70,9 +70,9 @@ pub struct Args {
 
 /// Which system calls are looked at.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Sampling (default: every call)")]
+#[command(next_help_heading = "Sampling (default: everything)")]
 pub struct SamplingArgs {
-    /// Look at one call in N
+    /// Record the calls of one request in N (requests themselves are all counted)
     #[arg(long = "sample", value_name = "N", default_value_t = 1, hide_default_value = true,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     one_in: u32,

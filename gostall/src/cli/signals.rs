@@ -67,13 +67,6 @@ impl Signals {
         let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
     }
 
-    /// Asks to stop from within, as when the launched command has ended. A signal after this counts
-    /// as the second one.
-    pub fn request_stop(&self) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.wake();
-    }
-
     /// Whether it is time to stop.
     pub fn stop_requested(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
@@ -123,14 +116,6 @@ mod tests {
         signals.connect(signal_hook::consts::SIGUSR2).unwrap();
         assert!(!signals.stop_requested() && !readable(&signals));
         low_level::raise(signal_hook::consts::SIGUSR2).unwrap();
-        assert!(signals.stop_requested() && readable(&signals));
-    }
-
-    #[test]
-    fn a_stop_from_within() {
-        let signals = Signals::unconnected().unwrap();
-        let other = signals.clone();
-        other.request_stop();
         assert!(signals.stop_requested() && readable(&signals));
     }
 

@@ -52,7 +52,13 @@ pub struct Checks<'a> {
 
 impl Checks<'_> {
     fn add(&mut self, name: &'static str, status: Status, detail: String, remedy: Option<String>) {
-        self.all.push(Check { subject: self.subject.clone(), name, status, detail, remedy });
+        self.all.push(Check {
+            subject: self.subject.clone(),
+            name,
+            status,
+            detail,
+            remedy,
+        });
     }
 
     fn ok(&mut self, name: &'static str, detail: impl Into<String>) {
@@ -60,11 +66,21 @@ impl Checks<'_> {
     }
 
     fn degraded(&mut self, name: &'static str, detail: impl Into<String>, remedy: &str) {
-        self.add(name, Status::Degraded, detail.into(), Some(remedy.to_owned()));
+        self.add(
+            name,
+            Status::Degraded,
+            detail.into(),
+            Some(remedy.to_owned()),
+        );
     }
 
     fn missing(&mut self, name: &'static str, detail: impl Into<String>, remedy: &str) {
-        self.add(name, Status::Missing, detail.into(), Some(remedy.to_owned()));
+        self.add(
+            name,
+            Status::Missing,
+            detail.into(),
+            Some(remedy.to_owned()),
+        );
     }
 }
 
@@ -85,17 +101,26 @@ pub fn run(config: &Doctor) -> ExitCode {
 
 fn doctor(config: &Doctor) -> Result<bool, Failure> {
     let mut all = Vec::new();
-    machine::check(&mut Checks { subject: "machine".into(), all: &mut all });
+    machine::check(&mut Checks {
+        subject: "machine".into(),
+        all: &mut all,
+    });
     match &config.target {
         None => {}
         Some(TargetChoice::Launch { argv }) => {
             let path = gostall_targets::resolve_command(&argv[0])?;
-            let mut checks = Checks { subject: path.display().to_string(), all: &mut all };
+            let mut checks = Checks {
+                subject: path.display().to_string(),
+                all: &mut all,
+            };
             target::executable(&mut checks, &path);
         }
         Some(TargetChoice::Existing { selector, .. }) => {
             for t in selector.resolve()? {
-                let mut checks = Checks { subject: format!("pid {}", t.pid), all: &mut all };
+                let mut checks = Checks {
+                    subject: format!("pid {}", t.pid),
+                    all: &mut all,
+                };
                 target::process(&mut checks, &t);
                 target::executable(&mut checks, &t.exe_open_path);
             }
@@ -104,7 +129,11 @@ fn doctor(config: &Doctor) -> Result<bool, Failure> {
     let can_trace = all.iter().all(|c| c.status != Status::Missing);
     let text = match config.output.format {
         Format::Json => {
-            let d = Diagnosis { schema: SCHEMA, can_trace, checks: &all };
+            let d = Diagnosis {
+                schema: SCHEMA,
+                can_trace,
+                checks: &all,
+            };
             serde_json::to_string_pretty(&d)? + "\n"
         }
         Format::Text => render(&all, can_trace, config.output.color),
@@ -130,8 +159,16 @@ fn render(all: &[Check], can_trace: bool, color: bool) -> String {
             Status::Missing => ("MISSING", "31;1"),
         };
         let word = format!("{word:<7}");
-        let word = if color { format!("\x1b[{code}m{word}\x1b[0m") } else { word };
-        out.push_str(&format!("  {word}  {:<12} {}\n", c.name, gostall_export::clean(&c.detail)));
+        let word = if color {
+            format!("\x1b[{code}m{word}\x1b[0m")
+        } else {
+            word
+        };
+        out.push_str(&format!(
+            "  {word}  {:<12} {}\n",
+            c.name,
+            gostall_export::clean(&c.detail)
+        ));
         if let Some(remedy) = &c.remedy {
             out.push_str(&format!("           {:<12} -> {remedy}\n", ""));
         }

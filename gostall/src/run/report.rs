@@ -57,7 +57,11 @@ fn options(config: &Report) -> Result<Options, Failure> {
         .routes
         .iter()
         .map(|r| {
-            let method = r.method.as_ref().map(|m| format!("{m} ")).unwrap_or_default();
+            let method = r
+                .method
+                .as_ref()
+                .map(|m| format!("{m} "))
+                .unwrap_or_default();
             gostall_model::Route::parse(&format!("{method}{}", r.template))
         })
         .collect::<Result<_, _>>()?;
@@ -81,7 +85,9 @@ fn report(config: &Report) -> Result<(), Failure> {
     let signals = Signals::install()?;
     let mut progress = Progress::new(config.progress, config.duration);
     let mut session = start(&config.target, &options(config)?, &signals, &mut progress)?;
-    let end = config.duration.map(|d| Instant::now() + d.saturating_sub(session.elapsed()));
+    let end = config
+        .duration
+        .map(|d| Instant::now() + d.saturating_sub(session.elapsed()));
     while !signals.stop_requested() && end.is_none_or(|e| Instant::now() < e) {
         session.step(end.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))?;
         if session.targets_gone() {

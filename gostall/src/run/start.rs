@@ -30,7 +30,10 @@ pub fn start(
                 }
                 found => found?,
             };
-            Start::Running { targets, children: selector.children }
+            Start::Running {
+                targets,
+                children: selector.children,
+            }
         }
     };
     progress.message("attaching");

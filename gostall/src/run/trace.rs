@@ -37,7 +37,9 @@ fn options(config: &Trace) -> Options {
 }
 
 fn wanted(config: &Trace, event: &Event) -> bool {
-    let Some(pattern) = &config.endpoint else { return true };
+    let Some(pattern) = &config.endpoint else {
+        return true;
+    };
     event.route.as_deref().is_some_and(|route| {
         let method = event.method.as_deref().unwrap_or_default();
         pattern.matches(route) || pattern.matches(&format!("{method} {route}"))
@@ -49,7 +51,9 @@ fn trace(config: &Trace) -> Result<(), Failure> {
     let mut progress = Progress::new(false, None);
     let mut out = Stream::open(&config.output.destination).map_err(Failure::Write)?;
     let mut session = start(&config.target, &options(config), &signals, &mut progress)?;
-    let end = config.duration.map(|d| Instant::now() + d.saturating_sub(session.elapsed()));
+    let end = config
+        .duration
+        .map(|d| Instant::now() + d.saturating_sub(session.elapsed()));
     let exporter: Box<dyn EventExporter> = match config.output.format {
         Format::Json => Box::new(TraceJson),
         Format::Text => Box::new(TraceText {
@@ -61,7 +65,8 @@ fn trace(config: &Trace) -> Result<(), Failure> {
     let mut left = config.limit.unwrap_or(u64::MAX);
     let mut over = false;
     while !over {
-        let mut lines = session.step(end.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))?;
+        let mut lines =
+            session.step(end.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))?;
         // What was raised before the end is still shown.
         over = signals.stop_requested()
             || end.is_some_and(|e| Instant::now() >= e)

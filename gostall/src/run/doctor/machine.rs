@@ -7,8 +7,16 @@ use super::Checks;
 /// Capabilities by number (include/uapi/linux/capability.h), and what each is for.
 const CAPABILITIES: &[(u32, &str, &str)] = &[
     (39, "CAP_BPF", "load programs and maps"),
-    (38, "CAP_PERFMON", "attach them to tracepoints and read the target's memory"),
-    (19, "CAP_SYS_PTRACE", "read /proc/PID/exe and maps of others' processes"),
+    (
+        38,
+        "CAP_PERFMON",
+        "attach them to tracepoints and read the target's memory",
+    ),
+    (
+        19,
+        "CAP_SYS_PTRACE",
+        "read /proc/PID/exe and maps of others' processes",
+    ),
 ];
 const CAP_SYS_ADMIN: u32 = 21;
 
@@ -42,7 +50,8 @@ pub fn check(c: &mut Checks<'_>) {
     let has = |n: u32| caps & (1 << n) != 0;
     let lacking: Vec<_> = CAPABILITIES
         .iter()
-        .filter(|(n, ..)| !has(*n) && !(has(CAP_SYS_ADMIN) && *n != 19))
+        // CAP_SYS_ADMIN stands for the first two on every kernel.
+        .filter(|(n, ..)| !(has(*n) || has(CAP_SYS_ADMIN) && *n != 19))
         .map(|(_, name, what)| format!("{name} ({what})"))
         .collect();
     if lacking.is_empty() {
@@ -63,7 +72,11 @@ pub fn check(c: &mut Checks<'_>) {
         _ => c.ok("namespace", "the host's pid namespace"),
     }
     match Probes::load(gostall_session::native_arch()) {
-        Err(e) => c.missing("probes", e.to_string(), "see the kernel, type info and privileges above"),
+        Err(e) => c.missing(
+            "probes",
+            e.to_string(),
+            "see the kernel, type info and privileges above",
+        ),
         Ok(mut probes) => match probes.attach() {
             Ok(()) => c.ok("probes", "loaded, attached and detached again"),
             Err(e) => c.missing("probes", e.to_string(), "see the privileges above"),
@@ -71,6 +84,10 @@ pub fn check(c: &mut Checks<'_>) {
     }
     match RunStats::enable() {
         Ok(_) => c.ok("cost", "the kernel keeps account of the probes' run time"),
-        Err(e) => c.degraded("cost", e.to_string(), "CAP_SYS_ADMIN; without it the report's overhead is null"),
+        Err(e) => c.degraded(
+            "cost",
+            e.to_string(),
+            "CAP_SYS_ADMIN; without it the report's overhead is null",
+        ),
     }
 }

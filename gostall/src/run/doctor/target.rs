@@ -16,8 +16,14 @@ pub fn process(c: &mut Checks<'_>, t: &Target) {
     c.ok("executable", what);
     let place = namespaces::place(t);
     if let Some(container) = &place.container {
-        let inner = place.inner_pid.map(|p| format!(", pid {p} inside")).unwrap_or_default();
-        c.ok("container", format!("{} {}{inner}", container.runtime, container.id));
+        let inner = place
+            .inner_pid
+            .map(|p| format!(", pid {p} inside"))
+            .unwrap_or_default();
+        c.ok(
+            "container",
+            format!("{} {}{inner}", container.runtime, container.id),
+        );
     }
 }
 
@@ -47,13 +53,25 @@ pub fn executable(c: &mut Checks<'_>, path: &Path) {
     }
     match &f.version {
         Some(v) => c.ok("go", format!("{} ({})", v.raw, how.join(", "))),
-        None => c.degraded("go", format!("version unknown ({})", how.join(", ")), "build with -buildvcs and without packers, or keep debug information"),
+        None => c.degraded(
+            "go",
+            format!("version unknown ({})", how.join(", ")),
+            "build with -buildvcs and without packers, or keep debug information",
+        ),
     }
     if f.has_function_table {
-        let inlined = if f.has_inline_trees { "inlined calls named" } else { "without inlined calls" };
+        let inlined = if f.has_inline_trees {
+            "inlined calls named"
+        } else {
+            "without inlined calls"
+        };
         c.ok("stacks", format!("from the function table, {inlined}"));
     } else {
-        c.degraded("stacks", "no function table: addresses only", "build with the ordinary linker");
+        c.degraded(
+            "stacks",
+            "no function table: addresses only",
+            "build with the ordinary linker",
+        );
     }
     match &f.offsets {
         Ok(o) => {
@@ -71,23 +89,40 @@ pub fn executable(c: &mut Checks<'_>, path: &Path) {
     }
     match &f.tls {
         Ok(_) => c.ok("g register", "checked against thread-local storage"),
-        Err(e) => c.degraded("g register", e.to_string(), "none needed for Go code; C code's calls may be `cgo`"),
+        Err(e) => c.degraded(
+            "g register",
+            e.to_string(),
+            "none needed for Go code; C code's calls may be `cgo`",
+        ),
     }
     match program.layout.as_ref() {
         Some(l) if l.newproc_site.is_some() && l.parent_goid.is_some() => {
-            c.ok("parents", "g.parentGoid, and births at runtime.newproc where it matters");
+            c.ok(
+                "parents",
+                "g.parentGoid, and births at runtime.newproc where it matters",
+            );
         }
         Some(l) if l.newproc_site.is_some() => {
-            c.ok("parents", "births at runtime.newproc (this Go has no g.parentGoid)");
+            c.ok(
+                "parents",
+                "births at runtime.newproc (this Go has no g.parentGoid)",
+            );
         }
         Some(l) if l.parent_goid.is_some() => c.degraded(
             "parents",
             "g.parentGoid only: runtime.newproc was inlined away or is not where it was",
             "goroutines that outlive their request may be charged to the connection's next one",
         ),
-        _ => c.degraded("parents", "unknown: child goroutines are `background`", "build with Go 1.21 or later"),
+        _ => c.degraded(
+            "parents",
+            "unknown: child goroutines are `background`",
+            "build with Go 1.21 or later",
+        ),
     }
-    c.ok("requests", "plain HTTP/1 from the bytes on its connections, no uprobe");
+    c.ok(
+        "requests",
+        "plain HTTP/1 from the bytes on its connections, no uprobe",
+    );
     c.degraded(
         "protocols",
         "requests over TLS and HTTP/2 are not seen by this release; their calls are `connection` or `background`",
