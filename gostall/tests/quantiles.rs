@@ -83,6 +83,7 @@ fn exact(sorted: &[u64], permille: usize) -> u64 {
 
 fn compare(log: &mut BTreeMap<Series, Vec<u64>>, report: &Value) -> (usize, usize, f64) {
     let (mut rows, mut calls, mut worst) = (0, 0, 0f64);
+    let keys: Vec<Series> = log.keys().cloned().collect();
     for endpoint in report["endpoints"].as_array().unwrap() {
         let owner = format!(
             "{} {}",
@@ -95,7 +96,7 @@ fn compare(log: &mut BTreeMap<Series, Vec<u64>>, report: &Value) -> (usize, usiz
             let series = (owner.clone(), text("name"), text("result"));
             let durations = log
                 .get_mut(&series)
-                .unwrap_or_else(|| panic!("{series:?} is not in the log"));
+                .unwrap_or_else(|| panic!("{series:?} is not in the log: {:?}", keys));
             durations.sort_unstable();
             assert_eq!(int("count"), durations.len() as u64, "{series:?}");
             assert_eq!(int("total_ns"), durations.iter().sum::<u64>(), "{series:?}");

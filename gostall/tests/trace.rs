@@ -111,7 +111,7 @@ fn both(format: &str, whole: bool) -> (Calls, Finished) {
         };
         // Interleaved with another thread's: `getpgid(0 <unfinished ...>`, `<... getpgid resumed>) = 1`.
         if let Some(start) = call.strip_suffix("<unfinished ...>") {
-            pending.insert(tid.to_owned(), start.to_owned());
+            pending.insert(tid.to_owned(), start.trim_end().to_owned());
             continue;
         }
         let call = match call.split_once(" resumed>") {

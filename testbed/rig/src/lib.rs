@@ -14,7 +14,7 @@ mod truth;
 pub use bpf::{all_programs, programs_of};
 pub use build::{Testbed, target_dir};
 pub use gostall::{Finished, Gostall, Report};
-pub use load::{get, load, wrk};
+pub use load::{Saturation, get, load, wrk};
 pub use process::{Server, cpu_ns, rss_bytes, threads_of};
 pub use truth::{Truth, drive, judge, read_json};
 

@@ -25,14 +25,23 @@ pub fn get(addr: &str, path: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Saturates `http://addr/path` with keep-alive connections; requests per second. A Lua script may choose the paths.
+/// What wrk says of its run.
+#[derive(Debug, Clone, Copy)]
+pub struct Saturation {
+    /// Requests answered.
+    pub requests: u64,
+    /// ... per second.
+    pub rate: f64,
+}
+
+/// Saturates `http://addr/path` with keep-alive connections. A Lua script may choose the paths.
 pub fn wrk(
     addr: &str,
     path: &str,
     connections: u32,
     time: Duration,
     lua: Option<&std::path::Path>,
-) -> f64 {
+) -> Saturation {
     let mut command = Command::new("wrk");
     command.args([
         "-t1",
@@ -51,10 +60,17 @@ pub fn wrk(
         out.status.success() && !text.contains("Non-2xx"),
         "wrk: {text}"
     );
+    // `  246042 requests in 5.10s, 30.27MB read`, `Requests/sec:  48271.15`
+    let requests = text
+        .lines()
+        .find_map(|l| l.split_once(" requests in ")?.0.trim().parse().ok());
     let rate = text
         .lines()
         .find_map(|l| l.strip_prefix("Requests/sec:")?.trim().parse().ok());
-    rate.unwrap_or_else(|| panic!("wrk: {text}"))
+    let (Some(requests), Some(rate)) = (requests, rate) else {
+        panic!("wrk: {text}")
+    };
+    Saturation { requests, rate }
 }
 
 /// The testbed's open-loop load: its JSON.
