@@ -68,18 +68,43 @@ pub(crate) fn tls_slot(code: &[u8], start: u64) -> Option<TlsG> {
             i64::from(word >> 5 & 0xffff).checked_shl(shift)?,
         ));
     }
-    if word & 0x9f00_001f == 0x9000_001b {
-        // 21 bits, the low two of them apart from the rest; shifted up and down to extend the sign.
-        let pages = ((word >> 3 & 0x1f_fffc | word >> 29 & 3) << 11).cast_signed() >> 11;
-        let page = (pc & !0xfff).wrapping_add_signed(i64::from(pages) << 12);
-        let (_, load) = after.next()?;
-        if load & 0xffc0_03ff == 0xf940_037b {
-            return Some(TlsG::GotSlot(
-                page.wrapping_add(u64::from(load >> 10 & 0xfff) * 8),
-            ));
-        }
+    let (27, page) = adrp(word, pc)? else {
+        return None;
+    };
+    let (_, load) = after.next()?;
+    (load & 0xffc0_03ff == 0xf940_037b).then(|| TlsG::GotSlot(page.wrapping_add(scaled(load))))
+}
+
+/// `adrp`: register and page address.
+fn adrp(word: u32, pc: u64) -> Option<(u32, u64)> {
+    if word & 0x9f00_0000 != 0x9000_0000 {
+        return None;
     }
-    None
+    // 21 bits, the low two of them apart from the rest; shifted up and down to extend the sign.
+    let pages = ((word >> 3 & 0x1f_fffc | word >> 29 & 3) << 11).cast_signed() >> 11;
+    let page = (pc & !0xfff).wrapping_add_signed(i64::from(pages) << 12);
+    Some((word & 0x1f, page))
+}
+
+/// The offset of a 64-bit load or store with an unsigned immediate.
+fn scaled(word: u32) -> u64 {
+    u64::from(word >> 10 & 0xfff) * 8
+}
+
+/// The addresses of variables that code refers to: `adrp` with the `add`, `ldr` or `str` behind it.
+pub(crate) fn addresses(code: &[u8], start: u64) -> impl Iterator<Item = u64> {
+    let pairs = words(code, start).zip(words(code, start).skip(1));
+    pairs.filter_map(|((pc, first), (_, second))| {
+        let (register, page) = adrp(first, pc)?;
+        if second >> 5 & 0x1f != register {
+            return None;
+        }
+        match second & 0xffc0_0000 {
+            0x9100_0000 => Some(page.wrapping_add(u64::from(second >> 10 & 0xfff))),
+            0xf940_0000 | 0xf900_0000 => Some(page.wrapping_add(scaled(second))),
+            _ => None,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -127,5 +152,24 @@ mod tests {
         // One page back.
         let code = assemble(&[0xd53b_d040, 0xf0ff_fffb, 0xf940_037b]);
         assert_eq!(tls_slot(&code, 0x5000), Some(TlsG::GotSlot(0x4000)));
+    }
+
+    #[test]
+    fn variables() {
+        // From Go 1.24's schedinit at 0x4d510: adrp x27; ldr x2, [x27, #3888]; then an add of Go 1.19's.
+        let code = assemble(&[
+            0xd000_2bfb,
+            0xf947_9b62,
+            0xf900_0722,
+            0xd000_22db,
+            0x9131_637b,
+        ]);
+        let found: Vec<u64> = addresses(&code, 0x4_d510).collect();
+        assert_eq!(found, [0x5c_bf30, 0x4a_7c58]);
+        // The second instruction is about another register.
+        assert_eq!(
+            addresses(&assemble(&[0xd000_2bfb, 0xf947_9b42]), 0x1000).count(),
+            0
+        );
     }
 }

@@ -16,7 +16,8 @@ use crate::facts::Facts;
 use crate::image::Image;
 use crate::inline::InlineTrees;
 use crate::module::Module;
-use crate::offsets::{self, NoOffsets, Offsets};
+use crate::offset_table;
+use crate::offsets::{NoOffsets, Offsets};
 use crate::pclntab::{RawFunc, Table};
 use crate::roles::{self, RoleEntry};
 use crate::sites::{self, Site};
@@ -391,7 +392,7 @@ impl Binary {
         if let Some(offsets) = dwarf::offsets(self.elf(), self.data()) {
             return Ok(offsets);
         }
-        offsets::from_table(&self.version().ok_or(NoOffsets::UnknownVersion)?)
+        offset_table::from_table(&self.version().ok_or(NoOffsets::UnknownVersion)?)
     }
 
     /// What debug information says of each field (`g.goid`, offset in bytes): the raw material of the built-in table.

@@ -357,3 +357,44 @@ pub(crate) fn corrupt(what: &'static str, at: u64, why: &str) -> Error {
         why: why.to_owned(),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Headers only: one segment of 0x100 bytes at 0x40_0000.
+    pub(crate) fn minimal() -> Vec<u8> {
+        let mut out = b"\x7fELF\x02\x01\x01".to_vec();
+        out.resize(16, 0);
+        out.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+        let word = |out: &mut Vec<u8>, n: u64| out.extend(n.to_le_bytes());
+        for n in [0x40_0000, 64, 0] {
+            word(&mut out, n);
+        }
+        out.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
+        for n in [1 | 5 << 32, 0, 0x40_0000, 0x40_0000, 0x100, 0x180, 0x1000] {
+            word(&mut out, n);
+        }
+        out.resize(0x100, 0);
+        out
+    }
+
+    #[test]
+    fn addresses_and_offsets() {
+        let elf = Elf::parse(&minimal()).expect("an ELF file");
+        assert_eq!(elf.to_offset(0x40_00ff), Some(0xff));
+        assert_eq!(elf.to_offset(0x40_0100), None, "in memory only");
+        assert_eq!(elf.to_vaddr(0xff), Some(0x40_00ff));
+        assert_eq!(elf.to_vaddr(0x100), None);
+        assert_eq!(elf.load_bias(0x40_0000, 0), Some(0));
+    }
+
+    #[test]
+    fn segments_beyond_the_file() {
+        let mut data = minimal();
+        data.truncate(0xff);
+        assert!(matches!(Elf::parse(&data), Err(Error::Truncated { .. })));
+        data[64] = 0; // PT_NULL
+        assert!(matches!(Elf::parse(&data), Err(Error::Corrupt { .. })));
+    }
+}

@@ -136,4 +136,27 @@ mod tests {
         assert_eq!(decode(&[0x55, 0x48, 0x89, 0xe5]), None);
         assert_eq!(decode(&[0x64, 0x48, 0x89, 0x11]), None, "rcx unknown");
     }
+
+    #[test]
+    fn by_symbol() {
+        let elf = |arch, tls| {
+            let mut elf = Elf::parse(&crate::elf::tests::minimal()).expect("an ELF file");
+            (elf.arch, elf.tls) = (arch, tls);
+            elf
+        };
+        let block = Some((0x6c, 8));
+        assert_eq!(
+            super::by_symbol(&elf(Arch::Amd64, block), 0),
+            Some(TlsG::Fixed(-0x70))
+        );
+        assert_eq!(
+            super::by_symbol(&elf(Arch::Amd64, block), 0x68),
+            Some(TlsG::Fixed(-8))
+        );
+        assert_eq!(
+            super::by_symbol(&elf(Arch::Arm64, Some((8, 64))), 8),
+            Some(TlsG::Fixed(72))
+        );
+        assert_eq!(super::by_symbol(&elf(Arch::Amd64, None), 0), None);
+    }
 }

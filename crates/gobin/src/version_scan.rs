@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use iced_x86::{Decoder, DecoderOptions, OpKind, Register};
 
+use crate::arm64;
 use crate::bytes::u64_at;
 use crate::elf::{Arch, Elf};
 use crate::version::GoVersion;
@@ -46,35 +47,38 @@ fn text_at(elf: &Elf, data: &[u8], text: u64, len: u64) -> Option<GoVersion> {
 }
 
 fn in_code(elf: &Elf, data: &[u8], start: u64, end: u64) -> Option<GoVersion> {
-    if elf.arch != Arch::Amd64 {
-        return None;
-    }
     let len = usize::try_from(end.checked_sub(start)?).ok()?.min(MAX_CODE);
-    let code = elf.at(data, start, len)?;
-    let decoder = Decoder::with_ip(64, code, start, DecoderOptions::NONE);
-    for instruction in decoder {
-        let memory = (0..instruction.op_count()).any(|i| instruction.op_kind(i) == OpKind::Memory);
-        let absolute = instruction.memory_index() == Register::None
-            && matches!(instruction.memory_base(), Register::None | Register::RIP);
-        if !memory || !absolute || instruction.segment_prefix() != Register::None {
-            continue;
-        }
-        // `if buildVersion == ""` compares the length, the string's second word.
-        let vaddr = instruction.memory_displacement64();
-        let writable = |v: u64| {
-            elf.segments
-                .iter()
-                .any(|s| s.writable && v.wrapping_sub(s.vaddr) < s.file_size)
-        };
-        for header in [vaddr, vaddr.wrapping_sub(8)] {
-            if writable(header)
-                && let Some(version) = string_at(elf, data, header)
-            {
-                return Some(version);
-            }
-        }
+    let code = elf.tail(data, start)?;
+    let code = &code[..code.len().min(len)];
+    let writable = |v: u64| {
+        elf.segments
+            .iter()
+            .any(|s| s.writable && v.wrapping_sub(s.vaddr) < s.file_size)
+    };
+    // `if buildVersion == ""` compares the length, the string's second word.
+    let version = |vaddr: u64| {
+        let headers = [vaddr, vaddr.wrapping_sub(8)];
+        headers
+            .into_iter()
+            .filter(|&h| writable(h))
+            .find_map(|h| string_at(elf, data, h))
+    };
+    match elf.arch {
+        Arch::Amd64 => amd64_addresses(code, start).find_map(version),
+        Arch::Arm64 => arm64::addresses(code, start).find_map(version),
     }
-    None
+}
+
+/// The addresses of variables that code refers to.
+fn amd64_addresses(code: &[u8], start: u64) -> impl Iterator<Item = u64> {
+    let decoder = Decoder::with_ip(64, code, start, DecoderOptions::NONE);
+    decoder.into_iter().filter_map(|i| {
+        let memory = (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Memory);
+        let fixed = i.memory_index() == Register::None
+            && matches!(i.memory_base(), Register::None | Register::RIP)
+            && i.segment_prefix() == Register::None;
+        (memory && fixed).then(|| i.memory_displacement64())
+    })
 }
 
 fn only_one(elf: &Elf, data: &[u8]) -> Option<GoVersion> {
