@@ -5,6 +5,7 @@
 //! by the user or learned from the router; their leaves are not passed in.
 
 mod decide;
+mod files;
 mod shape;
 mod trie;
 mod words;
@@ -44,6 +45,17 @@ pub(crate) fn cluster<'a>(
     let mut places = HashMap::new();
     let mut todo: Vec<(Ix, String)> = vec![(0, String::new())];
     while let Some((at, route)) = todo.pop() {
+        // The root of a site is no file tree: its endpoints lie beside its files.
+        if at != 0 && files::is_tree(&trie, at) {
+            place(&trie, at, &route, &mut places);
+            let below = format!("{route}/{{path...}}");
+            let mut inside = trie.children(at);
+            while let Some(ix) = inside.pop() {
+                place(&trie, ix, &below, &mut places);
+                inside.extend(trie.children(ix));
+            }
+            continue;
+        }
         let verdict = decide::judge(&trie, at, &memory.values);
         for text in verdict.values {
             if let Some(ix) = trie.nodes[at].literals.get(text) {
