@@ -47,7 +47,6 @@ enum gs_leaf {
 /* One octave of one series on one CPU: 32 equal sub-buckets, so no value is further
  * than 1/32 of itself from its bucket's edge. */
 struct gs_chunk {
-	__u64 key; /* in the pool only */
 	__u64 sum_ns;
 	__u64 max_ns;
 	__u32 counts[32];

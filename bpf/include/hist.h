@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Log-linear histograms. One look-up a call: the key holds the octave and the CPU, so
+ * Log-linear histograms. One lookup a call: the key holds the octave and the CPU, so
  * chunks exist only where values fall and have one writer: the kernel runs the
  * sys_enter and sys_exit programs with preemption off, and nothing else writes here,
  * so plain additions are exact.
@@ -49,17 +49,15 @@ static __always_inline __u64 chunk_key(__u64 leaf, __u64 nr, __u64 res, __u64 oc
 
 #define KEY_BELOW_LEAF (GS_KEY_NR_BITS + GS_KEY_RES_BITS + GS_KEY_OCT_BITS + GS_KEY_CPU_BITS)
 
-/* The pool is full: chunks of their own, or those of (other). */
-static __always_inline struct gs_chunk *chunk_beyond(__u64 key)
+static __always_inline struct gs_chunk *chunk_new(__u64 key)
 {
-	struct gs_chunk *ch = bpf_map_lookup_elem(&hist, &key);
+	struct gs_chunk *ch;
 
-	if (ch)
-		return ch;
 	bpf_map_update_elem(&hist, &key, &zero_chunk, BPF_NOEXIST);
 	ch = bpf_map_lookup_elem(&hist, &key);
 	if (ch)
 		return ch;
+	/* Full: same call, endpoint (other). */
 	count(GS_CNT_SPILLED);
 	key &= (1ULL << KEY_BELOW_LEAF) - 1;
 	ch = bpf_map_lookup_elem(&spill, &key);
@@ -69,36 +67,6 @@ static __always_inline struct gs_chunk *chunk_beyond(__u64 key)
 	ch = bpf_map_lookup_elem(&spill, &key);
 	if (!ch)
 		count(GS_CNT_LOST);
-	return ch;
-}
-
-static __always_inline struct gs_chunk *chunk_find(__u64 key)
-{
-	__u32 at = key * 0x9e3779b97f4a7c15ULL >> (64 - CHUNK_CACHE_BITS), id, *known;
-	struct chunk_slot *slot = bpf_map_lookup_elem(&chunk_cache, &at);
-	struct gs_chunk *ch;
-
-	if (!slot)
-		return 0;
-	if (slot->key == ~key) {
-		id = slot->id;
-		return bpf_map_lookup_elem(&chunks, &id);
-	}
-	known = bpf_map_lookup_elem(&chunk_ids, &key);
-	if (known) {
-		id = *known;
-		ch = bpf_map_lookup_elem(&chunks, &id);
-	} else {
-		if (next_chunk >= CHUNK_POOL)
-			return chunk_beyond(key);
-		id = __sync_fetch_and_add(&next_chunk, 1);
-		ch = bpf_map_lookup_elem(&chunks, &id);
-		if (!ch || bpf_map_update_elem(&chunk_ids, &key, &id, BPF_NOEXIST))
-			return chunk_beyond(key);
-		ch->key = key;
-	}
-	slot->id = id;
-	slot->key = ~key;
 	return ch;
 }
 
@@ -116,9 +84,12 @@ __noinline int record(__u32 leaf, __u32 nr, __u32 res, __u64 ns)
 		sub = (ns >> (e - 5)) & 31;
 	}
 	key = chunk_key(leaf, nr, res, octave, bpf_get_smp_processor_id());
-	ch = chunk_find(key);
-	if (!ch)
-		return 0;
+	ch = bpf_map_lookup_elem(&hist, &key);
+	if (!ch) {
+		ch = chunk_new(key);
+		if (!ch)
+			return 0;
+	}
 	ch->sum_ns += ns;
 	if (ns > ch->max_ns)
 		ch->max_ns = ns;

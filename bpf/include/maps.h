@@ -52,42 +52,11 @@ struct {
 	__type(value, __u32);
 } role_pcs SEC(".maps");
 
-/* Histogram chunks, in the order they came to be: a pool, an index from keys to places
- * in it, and in front of that a small direct-mapped cache per CPU, so that a hot series
- * costs no hashing. Pool full: `hist`. That full: `spill`, under (other). */
-#define CHUNK_POOL 65536
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CHUNK_POOL);
-	__type(key, __u32);
-	__type(value, struct gs_chunk);
-} chunks SEC(".maps");
-__u32 next_chunk = 0;
-
+/* Full: the call goes to `spill` under (other). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CHUNK_POOL);
-	__type(key, __u64);
-	__type(value, __u32);
-} chunk_ids SEC(".maps");
-
-#define CHUNK_CACHE_BITS 11
-struct chunk_slot {
-	__u64 key; /* its complement, so that an empty slot fits no key */
-	__u64 id;
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1 << CHUNK_CACHE_BITS);
-	__type(key, __u32);
-	__type(value, struct chunk_slot);
-} chunk_cache SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 327680);
+	__uint(max_entries, 393216);
 	__type(key, __u64);
 	__type(value, struct gs_chunk);
 } hist SEC(".maps");

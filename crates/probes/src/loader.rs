@@ -100,15 +100,6 @@ impl Probes {
             .expect("the object has variables")
     }
 
-    /// Chunks in the pool.
-    pub(crate) fn pooled(&self) -> usize {
-        self.skel
-            .maps
-            .bss_data
-            .as_deref()
-            .map_or(0, |b| b.next_chunk as usize)
-    }
-
     pub(crate) fn maps(&self) -> &GostallMaps<'static> {
         &self.skel.maps
     }

@@ -53,14 +53,6 @@ impl Probes {
     /// Every histogram chunk, those of `(other)` included.
     pub fn chunks(&self, mut each: impl FnMut(&Chunk)) -> Result<(), Error> {
         let maps = self.maps();
-        let rows = maps
-            .chunks
-            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-            .map_err(Error::read("chunks"))?;
-        for (_, value) in rows.take(self.pooled()) {
-            let chunk: types::gs_chunk = bytes::to(&value);
-            each(&unpack(chunk.key, &chunk));
-        }
         for (name, map) in [("hist", &maps.hist), ("spill", &maps.spill)] {
             let rows = map
                 .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
