@@ -23,7 +23,7 @@ const MEMORY_KIB: u64 = 256 << 10;
 /// Wall time for all facts of a file of `size` bytes. Unoptimized code is some ten times slower.
 fn budget(size: u64) -> Duration {
     let full = Duration::from_millis(if cfg!(debug_assertions) { 5000 } else { 500 });
-    full.mul_f64((size as f64 / FULL_BYTES as f64).clamp(0.3, 1.0))
+    full.mul_f64((size as f64 / FULL_BYTES as f64).clamp(0.5, 1.0))
 }
 
 fn package(n: usize) -> String {

@@ -169,3 +169,38 @@ fn load_bias() {
     );
     assert_eq!(binary.load_bias(0x5555_0000_1000, 0x10_0000), None);
 }
+
+#[test]
+fn version_without_build_information() {
+    for tiny in Tiny::all() {
+        let mut data = tiny.build();
+        let at = memchr::memmem::find(&data, b"buildinf").expect("build information");
+        data[at] = b'B';
+        let version = |data: &[u8]| {
+            Binary::from_bytes(data.to_vec())
+                .expect("an executable")
+                .version()
+                .map(|v| v.raw)
+        };
+        let expected = if tiny.old { "go1.19.8" } else { "go1.26.5" };
+        assert_eq!(version(&data).as_deref(), Some(expected), "{tiny:?}");
+        // Two different versions in the data are no answer: schedinit refers to neither here.
+        if !tiny.pie {
+            let header = (0x40_4000u64 + 33).to_le_bytes();
+            let at = memchr::memmem::rfind(&data, &header).expect("the string's header");
+            data[at - 32..at - 24].copy_from_slice(&(0x40_4000u64 + 34).to_le_bytes());
+            data[at - 24..at - 16].copy_from_slice(&7u64.to_le_bytes());
+            assert_eq!(
+                version(&data).as_deref(),
+                Some(expected),
+                "{tiny:?}: `o1.26.5` is no version"
+            );
+            data[at - 32..at - 24].copy_from_slice(&(0x40_4000u64 + 33).to_le_bytes());
+            assert_eq!(
+                version(&data),
+                None,
+                "{tiny:?}: `{expected}` and the same less its last digit"
+            );
+        }
+    }
+}

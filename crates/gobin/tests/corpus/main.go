@@ -9,6 +9,9 @@ import (
 	"os"
 )
 
+// A version that is not the toolchain's: where build information is missing, gobin must not take this one.
+var anotherVersion = "go1.5.1"
+
 //go:noinline
 func outer(n int) int { return middle(n) + 1 }
 
@@ -28,7 +31,7 @@ func handle(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
-	fmt.Println(outer(len(os.Args)), onlyInlined(2), cValue())
+	fmt.Println(outer(len(os.Args)), onlyInlined(2), cValue(), anotherVersion)
 	if len(os.Args) < 2 {
 		return
 	}
