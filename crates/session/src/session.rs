@@ -103,18 +103,16 @@ impl Session {
     /// Loads and attaches, and opens the window.
     pub fn start(start: Start, options: &Options) -> Result<Self, Error> {
         let mut programs = Programs::default();
-        // Executables first: the wrong target is told before the kernel is bothered.
-        let start = match start {
-            Start::Running { targets, children } => {
-                let read = targets
-                    .into_iter()
-                    .map(|t| Ok((program_of(&mut programs, &t)?, t)))
-                    .collect::<Result<Vec<_>, Error>>()?;
-                Ready::Running { read, children }
-            }
-            Start::Launch { argv } => Ready::Launch(Launch::hold(&argv)?),
-        };
-        let mut probes = Probes::load(native_arch())?;
+        // Reading executables and loading programs take about as long as each other.
+        let (ready, probes) = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| read(&mut programs, start));
+            let probes = Probes::load(native_arch());
+            let read = reading
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (read, probes)
+        });
+        let (ready, mut probes) = (ready?, probes?);
         probes.set_filter(&options.filter);
         probes.set_tail(&options.tail);
         let mut model = Model::new(native_arch());
@@ -133,9 +131,9 @@ impl Session {
             lineage: Lineage::default(),
             known_leaves: HashSet::new(),
         };
-        match start {
+        match ready {
             Ready::Running { read, children } => session.begin_running(read, children)?,
-            Ready::Launch(launch) => session.begin_launch(launch)?,
+            Ready::Launch { launch, known } => session.begin_launch(launch, known)?,
         }
         session.model.set_sampling(sampling(&options.filter));
         Ok(session)
@@ -167,9 +165,12 @@ impl Session {
         Ok(())
     }
 
-    fn begin_launch(&mut self, launch: Launch) -> Result<(), Error> {
-        // A Go program that is known beforehand is traced from its first instruction.
-        if let Ok((program, (dev, ino))) = self.programs.get(launch.executable()) {
+    fn begin_launch(
+        &mut self,
+        launch: Launch,
+        known: Option<(Arc<Program>, (u64, u64))>,
+    ) -> Result<(), Error> {
+        if let Some((program, (dev, ino))) = known {
             self.probes
                 .add_executable(dev, ino, program.layout.as_ref())?;
         }
@@ -375,12 +376,35 @@ impl Session {
     }
 }
 
+/// What can be done before the kernel is asked for anything.
+fn read(programs: &mut Programs, start: Start) -> Result<Ready, Error> {
+    Ok(match start {
+        Start::Running { targets, children } => Ready::Running {
+            read: targets
+                .into_iter()
+                .map(|t| Ok((program_of(programs, &t)?, t)))
+                .collect::<Result<Vec<_>, Error>>()?,
+            children,
+        },
+        Start::Launch { argv } => {
+            let launch = Launch::hold(&argv)?;
+            // Known beforehand, a Go program is traced from its first instruction; what else it
+            // may be is told when it is executed.
+            let known = programs.get(launch.executable()).ok();
+            Ready::Launch { launch, known }
+        }
+    })
+}
+
 enum Ready {
     Running {
         read: Vec<(Arc<Program>, Target)>,
         children: bool,
     },
-    Launch(Launch),
+    Launch {
+        launch: Launch,
+        known: Option<(Arc<Program>, (u64, u64))>,
+    },
 }
 
 fn program_of(programs: &mut Programs, target: &Target) -> Result<Arc<Program>, Error> {
