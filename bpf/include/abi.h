@@ -10,6 +10,9 @@
 
 /* Processes watched at once (each exec of a followed child takes a new slot). */
 #define GS_MAX_SLOTS 4096
+/* The first: processes between a fork that is followed and their exec. Until then a child
+ * is a copy of its parent, with the same addresses and descriptors, and nobody's business. */
+#define GS_LIMBO 0
 /* Syscall numbers above this are charged to number 1021; Linux 6.18 ends at 470. */
 #define GS_MAX_NR 512
 #define GS_NR_REQUEST 1023 /* pseudo number: a request's latency; result = status */

@@ -29,9 +29,9 @@ int BPF_PROG(on_newtask, struct task_struct *task, __u64 clone_flags)
 	if (!tg)
 		return 0;
 	if (!(clone_flags & 0x00010000 /* CLONE_THREAD */)) {
-		/* Until it executes something else, a child is a copy of its parent. */
 		if (!tg->follow)
 			return 0;
+		slot = GS_LIMBO;
 	}
 	mark(task, slot);
 	return 0;

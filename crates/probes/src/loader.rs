@@ -89,6 +89,7 @@ impl Probes {
             threshold_ns: None,
         };
         probes.syscalls_write(arch);
+        probes.limbo_write()?;
         Ok(probes)
     }
 

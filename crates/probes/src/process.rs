@@ -145,17 +145,20 @@ impl Probes {
 
     /// Watches a process that is about to execute a program: nothing is recorded until
     /// it does.
-    pub fn add_held(&mut self, pid: u32) -> Result<u32, Error> {
+    pub fn add_held(&mut self, pid: u32) -> Result<(), Error> {
+        self.mark(pid, abi::GS_LIMBO)
+    }
+
+    /// Sets up the slot of processes between fork and exec.
+    pub(crate) fn limbo_write(&mut self) -> Result<(), Error> {
         let slot = self.slot_take()?;
+        debug_assert_eq!(slot, abi::GS_LIMBO, "it is the first one taken");
         let t = types::gs_target {
             state: abi::GS_SLOT_IGNORED,
-            tgid: pid,
             follow: 1,
             ..Default::default()
         };
-        self.target_write(slot, &t)?;
-        self.mark(pid, slot)?;
-        Ok(slot)
+        self.target_write(slot, &t)
     }
 
     /// Makes an executable known before anybody executes it, so that its processes are

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,8 @@ pub struct Traced {
 const WARM_UP: Duration = Duration::from_millis(100);
 /// The longest time between two looks at the ring buffer.
 const TICK: Duration = Duration::from_millis(50);
+/// Arguments of a launched command that are looked at for an executable.
+const WORDS: usize = 16;
 const ADAPT_EVERY: Duration = Duration::from_millis(250);
 
 /// A run.
@@ -165,12 +168,8 @@ impl Session {
         Ok(())
     }
 
-    fn begin_launch(
-        &mut self,
-        launch: Launch,
-        known: Option<(Arc<Program>, (u64, u64))>,
-    ) -> Result<(), Error> {
-        if let Some((program, (dev, ino))) = known {
+    fn begin_launch(&mut self, launch: Launch, known: Vec<Known>) -> Result<(), Error> {
+        for (program, (dev, ino)) in known {
             self.probes
                 .add_executable(dev, ino, program.layout.as_ref())?;
         }
@@ -366,7 +365,14 @@ impl Session {
         let model = &mut self.model;
         self.probes.nodes(|n| model.add_node(n))?;
         self.probes.chunks(|c| model.add_chunk(c))?;
-        model.set_losses(self.probes.counters()?.losses);
+        let mut losses = self.probes.counters()?.losses;
+        for (slot, t) in &self.slots {
+            // What a Go program called while its executable was still being read.
+            if t.program.is_some() {
+                losses.calls_lost += self.probes.pending_calls(*slot)?;
+            }
+        }
+        model.set_losses(losses);
         for t in self.slots.values() {
             if let Some(p) = &t.program {
                 p.release_pages();
@@ -375,6 +381,9 @@ impl Session {
         Ok(self.model.snapshot())
     }
 }
+
+/// A program and its file's device and inode.
+type Known = (Arc<Program>, (u64, u64));
 
 /// What can be done before the kernel is asked for anything.
 fn read(programs: &mut Programs, start: Start) -> Result<Ready, Error> {
@@ -388,9 +397,13 @@ fn read(programs: &mut Programs, start: Start) -> Result<Ready, Error> {
         },
         Start::Launch { argv } => {
             let launch = Launch::hold(&argv)?;
-            // Known beforehand, a Go program is traced from its first instruction; what else it
-            // may be is told when it is executed.
-            let known = programs.get(launch.executable()).ok();
+            // Known beforehand, a Go program is traced from its first instruction. A wrapper
+            // (env, nice, a script) names it among its arguments.
+            let words = argv.iter().skip(1).take(WORDS).map(PathBuf::from);
+            let known = std::iter::once(launch.executable().to_owned())
+                .chain(words.filter(|w| w.is_file()))
+                .filter_map(|path| programs.get(&path).ok())
+                .collect();
             Ready::Launch { launch, known }
         }
     })
@@ -403,7 +416,7 @@ enum Ready {
     },
     Launch {
         launch: Launch,
-        known: Option<(Arc<Program>, (u64, u64))>,
+        known: Vec<Known>,
     },
 }
 
