@@ -145,6 +145,22 @@ fn launched_and_traced_from_the_first_instruction() {
     assert_eq!(report.int("/target/pid"), server);
 }
 
+/// Whoever tries a thousand paths that are not there (a scanner, a crawler) must not hide those that are.
+#[test]
+fn a_scanner_does_not_hide_the_endpoints() {
+    need_root();
+    let mut truth = Truth::start(&Testbed::local(), &[]);
+    let pid = truth.pid().to_string();
+    let args = ["report", "-p", &pid, "-d", "60s", "--format", "json"];
+    let mut agent = Gostall::start(GOSTALL, args);
+    agent.wait_attached();
+    truth.drive(&["-n", "300", "-scenario", "unmatched,params,literals"]);
+    truth.dump();
+    agent.signal(libc::SIGINT);
+    let report = agent.finish().report();
+    pass("a scanner", &truth.judge(&report.0, &[]));
+}
+
 /// A client of one keep-alive connection.
 struct Client(TcpStream);
 
