@@ -341,6 +341,14 @@ struct target {
 	__u32 path_end; /* its end; 0: not found yet */
 	__u32 cut;	/* it was longer than TARGET_MAX */
 };
+
+/* What follows the target of nearly every request: 1 when the line ends right there. */
+#define VERSION_LEN 11
+static __always_inline int http1_version(const __u8 *buf, __u32 off)
+{
+	return load8(buf, off) == W8(' ', 'H', 'T', 'T', 'P', '/', '1', '.') &&
+	       buf[(off + 9) & (WINDOW - 1)] == '\r' && buf[(off + 10) & (WINDOW - 1)] == '\n';
+}
 enum { LINE_MORE = 0, LINE_OK = 1, LINE_BAD = -1 };
 #define METHOD_MAX 20
 /* Longer targets are cut here; their last segment counts as a placeholder. */
@@ -442,10 +450,20 @@ struct response {
 	__u32 head_end; /* 0: not within the bytes seen */
 	__u32 chunked;
 	__u32 has_length;
+	__u32 whole;	/* [0, len) is all that was written */
+	__u32 pad;
 	__u64 length;
 };
 
 #define RESPONSE_STEPS 96
+/* "Date: Sun, 06 Nov 1994 08:49:37 GMT" and its line's end (RFC 9110, 5.6.7). */
+#define DATE_LINE 37
+
+static __always_inline int ends_head(const __u8 *buf, __u32 at)
+{
+	return at >= 4 && (__u32)(load8(buf, at - 4)) == ('\r' | '\n' << 8 | '\r' << 16 | '\n' << 24);
+}
+
 static __always_inline long response_step(struct response *r, const __u8 *buf)
 {
 	__u64 w, z;
@@ -481,8 +499,20 @@ static __always_inline long response_step(struct response *r, const __u8 *buf)
 			if (r->off + k < r->len) {
 				r->length = n;
 				r->has_length = 1;
+				/* Most often all of it is here: then the head ends where the
+				 * body must begin, and there is no need to look further. */
+				if (r->whole && n < r->len - r->off &&
+				    ends_head(buf, r->len - (__u32)n)) {
+					r->head_end = r->len - (__u32)n;
+					return 1;
+				}
 			}
 		}
+	} else if ((w & 0xffffffffffffULL) == W8('d', 'a', 't', 'e', ':', ' ', 0, 0) &&
+		   buf[(r->off + DATE_LINE - 1) & (WINDOW - 1)] == '\n') {
+		/* In every response, and always as long. */
+		r->off += DATE_LINE;
+		return 0;
 	} else if (w == W8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
 		if (r->off + 16 <= r->len &&
 		    (load8(buf, r->off + 8) | LOWER) == W8('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'))
@@ -500,11 +530,14 @@ static __always_inline long response_step(struct response *r, const __u8 *buf)
 }
 
 /* Sets out on the bytes [0, len); 0: they do not begin a response. */
-static __always_inline int http1_response(struct response *r, const __u8 *buf, __u32 len)
+static __always_inline int http1_response(struct response *r, const __u8 *buf, __u32 len,
+					  __u32 whole)
 {
 	__u64 w = load8(buf, 0);
 
-	r->off = 12;
+	/* "HTTP/1.1 200 OK" ends here; other reasons are looked through. */
+	r->off = buf[16] == '\n' && len > 17 ? 17 : 12;
+	r->whole = whole;
 	r->len = len;
 	r->head_end = r->chunked = r->has_length = 0;
 	r->length = 0;

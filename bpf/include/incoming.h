@@ -54,6 +54,10 @@ static __always_inline int line_take(struct gs_conn *c, __u64 key, struct scratc
 	c->leaf = path_leaf();
 	c->kind = GS_K_HTTP1;
 	c->phase = GS_P_LINE_REST;
+	if (s->target.off + VERSION_LEN <= len && http1_version(s->buf, s->target.off)) {
+		s->target.off += VERSION_LEN;
+		c->phase = GS_P_HDR;
+	}
 	if (c->stashed) {
 		stash_flush(key, c, c->leaf);
 		stash_drop(key, c);

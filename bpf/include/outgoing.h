@@ -30,11 +30,11 @@ static long response_loop(__u32 i, void *ctx)
 }
 
 /* Scans the beginning of a response in the window [0, len) into the scratch. */
-__noinline int response_scan(__u32 len)
+__noinline int response_scan(__u32 len, __u32 whole)
 {
 	struct scratch *s = scratch_get();
 
-	if (!s || !http1_response(&s->response, s->buf, len))
+	if (!s || !http1_response(&s->response, s->buf, len, whole))
 		return 0;
 	bpf_loop(RESPONSE_STEPS, response_loop, 0, 0);
 	return 1;
@@ -53,7 +53,7 @@ static __always_inline void response_begin(struct scratch *s, struct gs_conn *c)
 		count(GS_CNT_READ_FAULT);
 		return;
 	}
-	if (!response_scan(n)) {
+	if (!response_scan(n, n == w->len)) {
 		/* Somebody took the connection over and speaks for himself. */
 		c->kind = GS_K_RAW;
 		return;

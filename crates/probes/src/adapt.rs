@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::loader::Probes;
 use crate::syscalls::ALWAYS_SLOW_NS;
 
-/// Fewer calls than this do not tell what is usual.
-const ENOUGH: u64 = 500;
+/// Fewer calls than this (a quarter of all is looked at) do not tell what is usual.
+const ENOUGH: u64 = 250;
 /// A call quicker than this stalls nobody, whatever the others do.
 const FLOOR_NS: u64 = 10_000;
 
