@@ -38,7 +38,9 @@ int on_newproc(struct pt_regs *regs)
 	c = conn_get(p->conn);
 	if (!c || !c->active || (p->kind == GS_G_CHILD && c->begin_ns != p->request))
 		return 0;
-	if (!user_u64(&startpc, newg + tg->off_startpc) || role_of(tg, startpc) == GS_READER)
+	/* Neither net/http's reader nor what the collector starts from within a request is
+	 * a child that matters. */
+	if (!user_u64(&startpc, newg + tg->off_startpc) || role_of(tg, startpc))
 		return 0;
 	if (!user_u64(&fresh.goid, newg + tg->off_goid))
 		return 0;
