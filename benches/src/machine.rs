@@ -64,9 +64,9 @@ pub fn page(table: &Table, effort: Effort, took: Duration) -> String {
     format!(
         "# Benchmarks\n\nWritten by `./dev bench`; do not edit. {date}, commit {commit}, {minutes} minutes.\n\n\
          - machine: {cpu}, {memory} GB\n- kernel: {kernel}\n- {go}, {wrk}, {bpftrace}\n\n\
-         Server, client and gostall share these processors. What is compared is measured in turns within one run: {rounds} \
-         rounds of {seconds} s each, every round against its own untraced measurement; the value is the median of the \
-         rounds, least and greatest in brackets. docs/bars.md says what each line means and how it is measured.\n\n{table}",
+         Server, client and gostall share these processors. What is compared is measured in turns within one run, {rounds} \
+         rounds or more, every value against its own untraced neighbours; the value is the median of the rounds, least and \
+         greatest in brackets. docs/bars.md says what each line means and how it is measured.\n\n{table}",
         date = said_by("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
         commit = commit
             .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
@@ -79,7 +79,6 @@ pub fn page(table: &Table, effort: Effort, took: Duration) -> String {
         wrk = said_by("sh", &["-c", "wrk -v 2>&1 | head -n1 | cut -d' ' -f1,2"]),
         bpftrace = said_by("bpftrace", &["--version"]),
         rounds = effort.rounds,
-        seconds = effort.seconds,
         table = table.markdown(),
     )
 }

@@ -77,24 +77,12 @@ impl Tracer {
                 skel.attach().expect("the empty pair attaches");
                 Attached::Empty(Box::new(skel))
             }
-            Self::Bpftrace => {
-                let script = SCRIPT.replace("PID", &pid.to_string());
-                let mut child = Command::new("unshare")
-                    .args(["-m", "sh", "-c", MOUNTED, &script])
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::null())
-                    .spawn()
-                    .expect("unshare starts");
-                let mut out = BufReader::new(child.stdout.take().expect("piped"));
-                let mut line = String::new();
-                out.read_line(&mut line).expect("bpftrace's output");
-                assert!(line.starts_with("Attaching"), "bpftrace says: {line}");
-                // What it prints at its end must find a reader.
-                std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-                std::thread::sleep(Duration::from_millis(1500));
-                Attached::Bpftrace(child)
-            }
+            Self::Bpftrace => loop {
+                if let Some(child) = bpftrace(pid) {
+                    break Attached::Bpftrace(child);
+                }
+                println!("    bpftrace did not start; again");
+            },
             Self::Gostall => {
                 let pid = pid.to_string();
                 let mut agent = Gostall::start(
@@ -108,6 +96,51 @@ impl Tracer {
     }
 }
 
+/// Starts the script; `None` when it is not attached in time, which happens to bpftrace now and then.
+fn bpftrace(pid: u32) -> Option<Child> {
+    let script = SCRIPT.replace("PID", &pid.to_string());
+    let mut child = Command::new("unshare")
+        .args(["-m", "sh", "-c", MOUNTED, &script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("unshare starts");
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = out.read_line(&mut line);
+        let _ = tell.send(line);
+        // What it prints at its end must find a reader.
+        let _ = std::io::copy(&mut out, &mut std::io::sink());
+    });
+    match told.recv_timeout(Duration::from_secs(15)) {
+        Ok(line) if line.starts_with("Attaching") => {
+            std::thread::sleep(Duration::from_millis(1500));
+            Some(child)
+        }
+        _ => {
+            end(&mut child);
+            None
+        }
+    }
+}
+
+/// Ends a child as Ctrl-C does, and for certain after a while.
+fn end(child: &mut Child) {
+    // SAFETY: this process's child, not waited for yet.
+    unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) };
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while matches!(child.try_wait(), Ok(None)) {
+        if std::time::Instant::now() > deadline {
+            println!("    {} does not end at Ctrl-C; killed", child.id());
+            let _ = child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 impl Attached {
     /// Ends it, and what gostall reported.
     pub fn detach(mut self) -> Option<gostall_rig::Report> {
@@ -118,9 +151,7 @@ impl Attached {
                 None
             }
             Self::Bpftrace(mut child) => {
-                // SAFETY: this process's child, not waited for yet.
-                unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) };
-                let _ = child.wait();
+                end(&mut child);
                 None
             }
             Self::Gostall(agent) => {
