@@ -7,9 +7,10 @@ use gostall_model::Overhead;
 use gostall_probes::{Probes, RunStats, RunTotals};
 use gostall_targets::usage;
 
-/// How long one sample lasts, and how often one is taken: 2 % of the time at most.
+/// How long one sample lasts, and when the next is taken: after a second, then ever rarer.
 const SAMPLE: Duration = Duration::from_millis(20);
 const EVERY: Duration = Duration::from_millis(1000);
+const RAREST: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_millis(300);
 const FIRST: Duration = Duration::from_millis(120);
 /// Too few calls make a mean of nothing.
@@ -52,6 +53,7 @@ pub(crate) struct Meter {
     began: Instant,
     cpu: Duration,
     next: Instant,
+    pause: Duration,
     running: Option<Running>,
     bystander_ns: f64,
     run_ns: u64,
@@ -67,6 +69,7 @@ impl Meter {
             began: now,
             cpu: usage::cpu_time(),
             next: now + FIRST,
+            pause: EVERY,
             running: None,
             bystander_ns,
             run_ns: 0,
@@ -101,7 +104,8 @@ impl Meter {
                         seen: counters.seen,
                     });
                 }
-                self.next = now + EVERY;
+                self.next = now + self.pause;
+                self.pause = (self.pause * 2).min(RAREST);
             }
             // A quiet target needs a longer look.
             Some(mut r) if counters.seen < r.seen + ENOUGH_CALLS && r.since.elapsed() < LONGEST => {
