@@ -292,7 +292,7 @@ enum gs_event_kind {
 	GS_E_CALL = 1,	/* a syscall: trace or tail snapshot */
 	GS_E_EXEC = 2,	/* a followed process executed a program */
 	GS_E_LINEAGE = 3, /* parents are needed: attach the newproc probe */
-	GS_E_EXIT = 4,	/* a target's last thread is gone */
+	GS_E_BIRTHS_IDLE = 4, /* births by the hundred, none of them mattered */
 };
 #define GS_EF_TAIL 1   /* a snapshot: slow, or with an errno of interest */
 #define GS_EF_TRACE 2  /* asked for by trace */

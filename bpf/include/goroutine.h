@@ -67,21 +67,25 @@ static __always_inline void goid_note(struct gs_target *tg, __u64 goid)
 		tg->max_goid = goid;
 }
 
-static __always_inline void lineage_want(__u32 slot)
+/* Tells user space at once; 0 when the ring is full. */
+static __always_inline int tell(__u32 kind, __u32 slot)
 {
-	if (lineage_wanted)
-		return;
-	lineage_wanted = 1;
 	struct gs_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
 	if (!e) {
-		lineage_wanted = 0;
 		count(GS_CNT_RING_FULL);
-		return;
+		return 0;
 	}
-	e->kind = GS_E_LINEAGE;
+	e->kind = kind;
 	e->slot = slot;
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
+	return 1;
+}
+
+static __always_inline void lineage_want(__u32 slot)
+{
+	if (!lineage_wanted)
+		lineage_wanted = tell(GS_E_LINEAGE, slot);
 }
 
 static __always_inline struct gs_target *target_of(struct scratch *s)

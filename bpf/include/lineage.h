@@ -8,6 +8,15 @@
 #ifndef GOSTALL_LINEAGE_H
 #define GOSTALL_LINEAGE_H
 
+/* So many births of no consequence: user space is asked to look whether to go on. */
+#define BIRTHS_IDLE 512
+
+static __always_inline void birth_idle(__u32 slot)
+{
+	if (++births_idle == BIRTHS_IDLE)
+		tell(GS_E_BIRTHS_IDLE, slot);
+}
+
 SEC("uprobe.multi")
 int on_newproc(struct pt_regs *regs)
 {
@@ -31,8 +40,10 @@ int on_newproc(struct pt_regs *regs)
 		return 0;
 	key = goroutine_key(slot, curg);
 	p = bpf_map_lookup_elem(&goroutines, &key);
-	if (!p || (p->kind != GS_G_OWNER && p->kind != GS_G_CHILD))
+	if (!p || (p->kind != GS_G_OWNER && p->kind != GS_G_CHILD)) {
+		birth_idle(slot);
 		return 0;
+	}
 	if (!user_u64(&goid, curg + tg->off_goid) || goid != p->goid)
 		return 0;
 	c = conn_get(p->conn);
@@ -40,8 +51,10 @@ int on_newproc(struct pt_regs *regs)
 		return 0;
 	/* Neither net/http's reader nor what the collector starts from within a request is
 	 * a child that matters. */
-	if (!user_u64(&startpc, newg + tg->off_startpc) || role_of(tg, startpc))
+	if (!user_u64(&startpc, newg + tg->off_startpc) || role_of(tg, startpc)) {
+		birth_idle(slot);
 		return 0;
+	}
 	if (!user_u64(&fresh.goid, newg + tg->off_goid))
 		return 0;
 	fresh.parent = p->goid;
@@ -51,6 +64,7 @@ int on_newproc(struct pt_regs *regs)
 	key = goroutine_key(slot, newg);
 	if (bpf_map_update_elem(&goroutines, &key, &fresh, BPF_ANY))
 		count(GS_CNT_GOROUTINES_FULL);
+	births_idle = 0;
 	count(GS_CNT_LINEAGE_USED);
 	return 0;
 }

@@ -17,6 +17,8 @@ __u64 tail_ns[GS_MAX_NR] = {};
 __u32 next_node = GS_FIRST_NODE;
 __u32 next_slot = 0;
 __u32 lineage_wanted = 0;
+/* Births since one mattered. */
+__u32 births_idle = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

@@ -95,6 +95,8 @@ pub enum Event {
         /// Which watched process.
         slot: u32,
     },
+    /// Many births were seen and none mattered.
+    BirthsIdle,
 }
 
 fn path_of(parts: &[u8]) -> String {
@@ -177,6 +179,7 @@ fn decode(data: &[u8]) -> Option<Event> {
             known: e.flags != 0,
         },
         abi::GS_E_LINEAGE => Event::Lineage { slot: e.slot },
+        abi::GS_E_BIRTHS_IDLE => Event::BirthsIdle,
         _ => return None,
     })
 }

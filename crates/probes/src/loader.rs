@@ -156,6 +156,7 @@ impl Probes {
         path: &std::path::Path,
         file_offset: u64,
     ) -> Result<(), Error> {
+        self.bss().births_idle = 0;
         let opts = UprobeMultiOpts {
             offsets: vec![file_offset as usize],
             ..Default::default()

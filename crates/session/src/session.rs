@@ -275,6 +275,7 @@ impl Session {
                         self.lineage.attach(&mut self.probes, t);
                     }
                 }
+                Event::BirthsIdle => self.lineage.review(&mut self.probes)?,
             }
         }
         self.meter.tick(&self.probes);
