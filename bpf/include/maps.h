@@ -54,6 +54,14 @@ struct {
 	__type(value, __u32);
 } role_pcs SEC(".maps");
 
+/* Never full: who finds his place taken goes to `hist`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GS_HOT);
+	__type(key, __u32);
+	__type(value, struct gs_hot);
+} hot SEC(".maps");
+
 /* Full: the call goes to `spill` under (other). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

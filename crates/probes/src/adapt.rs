@@ -1,11 +1,11 @@
 //! The tail's threshold: about the slowest one in a thousand of each syscall.
 
 use gostall_bpf::{abi, types};
-use std::os::fd::{AsFd, AsRawFd};
 
 use crate::bytes;
 use crate::error::Error;
 use crate::loader::Probes;
+use crate::percpu;
 use crate::syscalls::ALWAYS_SLOW_NS;
 
 /// Fewer calls than this (a quarter of all is looked at) do not tell what is usual.
@@ -47,7 +47,7 @@ impl Probes {
             return Ok(());
         }
         let mut wanted = Vec::new();
-        for (nr, value) in self.nrstats()? {
+        for (nr, value) in percpu::array(&self.maps().nrstats, "nrstats", abi::GS_MAX_NR)? {
             let mut sum = [0u64; 64];
             for cpu in value.chunks_exact(size_of::<types::gs_nrstat>()) {
                 let one: types::gs_nrstat = bytes::to(cpu);
@@ -64,44 +64,6 @@ impl Probes {
             bss.tail_ns[nr] = t;
         }
         Ok(())
-    }
-
-    /// Every number's statistics, all CPUs one after the other, in one system call
-    /// (libbpf-rs has batches for maps without CPUs only).
-    fn nrstats(&self) -> Result<Vec<(usize, Vec<u8>)>, Error> {
-        let fail = |why: String| Error::Map {
-            map: "nrstats",
-            verb: "read",
-            why,
-        };
-        let cpus = libbpf_rs::num_possible_cpus().map_err(|e| fail(e.to_string()))?;
-        let each = size_of::<types::gs_nrstat>() * cpus;
-        let n = abi::GS_MAX_NR as usize;
-        let (mut keys, mut values) = (vec![0u32; n], vec![0u8; each * n]);
-        let (mut next, mut count) = (0u32, abi::GS_MAX_NR);
-        // SAFETY: keys and values have room for `count` entries of this map's sizes, next for a key.
-        let r = unsafe {
-            libbpf_sys::bpf_map_lookup_batch(
-                self.maps().nrstats.as_fd().as_raw_fd(),
-                std::ptr::null_mut(),
-                std::ptr::from_mut(&mut next).cast(),
-                keys.as_mut_ptr().cast(),
-                values.as_mut_ptr().cast(),
-                &mut count,
-                std::ptr::null(),
-            )
-        };
-        // ENOENT: the map has ended, all of it was read.
-        if r < 0 && r != -libc::ENOENT {
-            return Err(fail(std::io::Error::from_raw_os_error(-r).to_string()));
-        }
-        let read = count as usize;
-        Ok(keys
-            .into_iter()
-            .take(read)
-            .zip(values.chunks_exact(each))
-            .map(|(nr, v)| (nr as usize, v.to_vec()))
-            .collect())
     }
 }
 

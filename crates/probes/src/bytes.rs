@@ -19,6 +19,7 @@ macro_rules! plain {
 }
 plain!(
     gs_chunk,
+    gs_hot,
     gs_node,
     gs_node_key,
     gs_target,

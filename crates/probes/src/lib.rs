@@ -9,6 +9,7 @@ mod bytes;
 mod error;
 mod event;
 mod loader;
+mod percpu;
 mod process;
 mod read;
 mod stats;
