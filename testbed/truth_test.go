@@ -106,6 +106,35 @@ func TestVariants(t *testing.T) {
 	})
 }
 
+// TestProtocols runs what each protocol can, alone and all at once.
+func TestProtocols(t *testing.T) {
+	for name, flags := range map[string][2][]string{
+		"tls":                  {{"-tls"}, {"-tls"}},
+		"h2":                   {{"-tls"}, {"-h2"}},
+		"h2c":                  {{"-h2c"}, {"-h2c"}},
+		"h2 behind middleware": {{"-tls", "-middleware", "2", "-gogc", "5"}, {"-h2"}},
+		"h2 by an own router":  {{"-tls", "-own-router"}, {"-h2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startTruth(t, nil, flags[0]...)
+			for _, load := range [][]string{
+				{"-n", "8", "-parallel", "1"},
+				{"-n", "20", "-conns", "5", "-parallel", "6", "-seed", "7"},
+			} {
+				s.command("reset")
+				d := drive(t, s.addr, append(load, flags[1]...)...)
+				check(t, s.dump(), d)
+			}
+		})
+	}
+	t.Run("both on one port", func(t *testing.T) {
+		s := startTruth(t, nil, "-tls")
+		d := drive(t, s.addr, "-tls", "-n", "4")
+		d.Requests = append(d.Requests, drive(t, s.addr, "-h2", "-n", "4").Requests...)
+		check(t, s.dump(), d)
+	})
+}
+
 // TestSeed: the same seed sends the same, another one something else.
 func TestSeed(t *testing.T) {
 	s := startTruth(t, nil)

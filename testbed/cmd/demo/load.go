@@ -75,7 +75,7 @@ func load(addr string, d time.Duration, rate float64) error {
 	end := time.Now().Add(d)
 	errs := make(chan error, clients)
 	for i := 0; i < clients; i++ {
-		conn, err := wire.Dial(addr)
+		conn, err := wire.Dial(addr, nil)
 		if err != nil {
 			return fmt.Errorf("%w: is the demo running? start it without -load first", err)
 		}

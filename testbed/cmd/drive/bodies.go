@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -153,8 +152,13 @@ func slowReader(w *worker) error {
 	if err != nil {
 		return err
 	}
-	if tcp, ok := w.conn.Conn.(*net.TCPConn); ok {
-		tcp.SetReadBuffer(16 << 10)
+	if tcp := w.conn.TCP(); tcp != nil {
+		small := 16 << 10
+		if w.secure != nil {
+			// Less than some TLS records makes every one of them wait for a delayed ACK.
+			small = 128 << 10
+		}
+		tcp.SetReadBuffer(small)
 	}
 	if err := w.conn.Send(r.text()); err != nil {
 		return err

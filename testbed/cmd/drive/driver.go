@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"hash/fnv"
 	"math/rand"
+	"net/http"
 	"sort"
 	"sync"
 	"time"
@@ -21,6 +23,8 @@ type driver struct {
 	seed     int64
 	rate     float64
 	grid     int
+	secure   *tls.Config // nil without TLS
+	h2       bool
 
 	latency quantile.Recorder
 	mu      sync.Mutex
@@ -37,6 +41,8 @@ type scenario struct {
 	share   int
 	special bool // only when named
 	unit    func(*worker) error
+	// h2 is the unit over HTTP/2, nil for what only HTTP/1 has.
+	h2 func(*worker) error
 }
 
 func (d *driver) run(chosen []scenario) *doc.Drive {
@@ -89,13 +95,20 @@ func (d *driver) scenario(s scenario) uint64 {
 	name.Write([]byte(s.name))
 	var wg sync.WaitGroup
 	var total uint64
+	unit := s.unit
+	var client *http.Client
+	if d.h2 {
+		// One connection for all workers: their requests are streams beside each other.
+		unit, client = s.h2, d.newClient(false)
+		defer client.CloseIdleConnections()
+	}
 	for i := 0; i < d.conns && i < units; i++ {
 		mine := units / d.conns
 		if i < units%d.conns {
 			mine++
 		}
 		w := &worker{
-			driver: d, scenario: s.name, index: i,
+			driver: d, scenario: s.name, index: i, client: client,
 			rand: rand.New(rand.NewSource(d.seed<<32 ^ int64(name.Sum32()) ^ int64(i))),
 		}
 		wg.Add(1)
@@ -103,7 +116,7 @@ func (d *driver) scenario(s scenario) uint64 {
 			defer wg.Done()
 			defer w.hangUp()
 			for ; mine > 0; mine-- {
-				if err := s.unit(w); err != nil {
+				if err := unit(w); err != nil {
 					d.fail(fmt.Sprintf("%s: %v", s.name, err))
 					w.hangUp()
 				}

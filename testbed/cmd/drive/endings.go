@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"syscall"
 	"time"
@@ -114,7 +113,7 @@ func aborts(w *worker) error {
 		return err
 	}
 	w.note(&mid, resp.Status, true)
-	if tcp, ok := w.conn.Conn.(*net.TCPConn); ok && w.units%2 == 0 {
+	if tcp := w.conn.TCP(); tcp != nil && w.units%2 == 0 {
 		tcp.SetLinger(0) // a reset rather than an orderly end
 	}
 	w.hangUp()

@@ -117,19 +117,20 @@ func bytewise(w *worker) error {
 }
 
 func headers(w *worker) error {
-	var rs []request
-	for _, n := range []int{2 << 10, 10 << 10, 100 << 10} {
-		r := mixed(w)
-		for i := 0; n > 0; i++ {
-			h := fmt.Sprintf("X-Filler-%d: %s", i, strings.Repeat("f", 500+w.rand.Intn(500)))
-			r.header = append(r.header, h)
-			n -= len(h)
-		}
-		rs = append(rs, r)
-	}
 	absolute := mixed(w)
 	absolute.path = "http://testbed" + absolute.path
-	return w.askAll(append(rs, absolute)...)
+	return w.askAll(filled(w, 2<<10), filled(w, 10<<10), filled(w, 100<<10), absolute)
+}
+
+// filled is a request with n bytes of headers or a little more.
+func filled(w *worker, n int) request {
+	r := mixed(w)
+	for i := 0; n > 0; i++ {
+		h := fmt.Sprintf("X-Filler-%d: %s", i, strings.Repeat("f", 500+w.rand.Intn(500)))
+		r.header = append(r.header, h)
+		n -= len(h)
+	}
+	return r
 }
 
 // secrets puts into requests what no report may show.

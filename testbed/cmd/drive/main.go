@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gostall/testbed/internal/doc"
+	"gostall/testbed/internal/selfsigned"
 )
 
 func main() {
@@ -26,17 +27,31 @@ func main() {
 	flag.Int64Var(&d.seed, "seed", 1, "seed of ids, sizes and orders")
 	flag.Float64Var(&d.rate, "rate", 0, "requests per second at most; 0 for no limit")
 	flag.IntVar(&d.grid, "endpoints", 0, "numbered endpoints that the server has, for the scenario grid")
+	secure := flag.Bool("tls", false, "HTTP/1.1 over TLS; with -h2 HTTP/2 over TLS, which -h2 alone means, too")
+	h2 := flag.Bool("h2", false, "HTTP/2 over TLS by net/http's client, the scenario's requests as streams of one connection")
+	h2c := flag.Bool("h2c", false, "HTTP/2 without TLS (built with Go 1.24 or newer)")
 	limit := flag.Duration("limit", 2*time.Minute, "give up after this time")
 	out := flag.String("out", "", "write the JSON here")
 	flag.Parse()
 	if d.n < 1 || d.conns < 1 || d.parallel < 1 {
 		log.Fatal("drive: -n, -conns and -parallel must be positive")
 	}
+	d.h2 = *h2 || *h2c
+	switch {
+	case *h2c && (*h2 || *secure):
+		log.Fatal("drive: -h2c is without TLS: not with -tls or -h2")
+	case *h2c && !canH2C:
+		log.Fatal("drive: -h2c needs a build by Go 1.24 or newer")
+	case *h2:
+		d.secure = selfsigned.Client("h2")
+	case *secure:
+		d.secure = selfsigned.Client("http/1.1")
+	}
 	if *names == "list" {
-		list()
+		list(d.h2)
 		return
 	}
-	chosen, err := choose(*names, *skip)
+	chosen, err := choose(*names, *skip, d.h2)
 	if err != nil {
 		log.Fatal("drive: ", err)
 	}
@@ -70,8 +85,11 @@ func main() {
 	}
 }
 
-func list() {
+func list(h2 bool) {
 	for _, s := range scenarios {
+		if h2 && s.h2 == nil {
+			continue
+		}
 		note := ""
 		if s.special {
 			note = "  (not in all)"
@@ -82,7 +100,7 @@ func list() {
 
 // choose finds the named scenarios. all leaves out those that only make sense
 // with a server told to have more, or that nobody can count.
-func choose(names, skip string) ([]scenario, error) {
+func choose(names, skip string, h2 bool) ([]scenario, error) {
 	known, skipped, picked := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, s := range scenarios {
 		known[s.name] = true
@@ -99,8 +117,16 @@ func choose(names, skip string) ([]scenario, error) {
 		}
 		picked[name] = true
 	}
+	for _, s := range scenarios {
+		if h2 && s.h2 == nil && picked[s.name] {
+			return nil, fmt.Errorf("there is no %s in HTTP/2; -h2 -scenario list names what there is", s.name)
+		}
+	}
 	var out []scenario
 	for _, s := range scenarios {
+		if h2 && s.h2 == nil || !h2 && s.unit == nil {
+			continue
+		}
 		if (picked[s.name] || picked["all"] && !s.special) && !skipped[s.name] {
 			out = append(out, s)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand"
+	"net/http"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type worker struct {
 	sent     uint64
 	rand     *rand.Rand
 	conn     *wire.Conn
+	client   *http.Client // of HTTP/2, shared by the scenario's workers; nil for HTTP/1
 }
 
 // request is one request and the answer that is right.
@@ -104,7 +106,7 @@ func (r *request) verify(resp *wire.Response) error {
 // dial makes sure that there is a connection.
 func (w *worker) dial() error {
 	if w.conn == nil {
-		c, err := wire.Dial(w.addr)
+		c, err := wire.Dial(w.addr, w.secure)
 		if err != nil {
 			return err
 		}
@@ -129,6 +131,9 @@ func (w *worker) begin() (time.Time, error) {
 
 // ask sends a request in one piece, reads the answer, checks and counts it.
 func (w *worker) ask(r request) error {
+	if w.client != nil {
+		return w.exchange(w.client, r)
+	}
 	start, err := w.begin()
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gostall/testbed/internal/paths"
+	"gostall/testbed/internal/selfsigned"
 )
 
 func main() {
@@ -21,6 +22,7 @@ func main() {
 	endpoints := flag.Int("endpoints", 0, "number of further literal endpoints /e/aNN/bMM")
 	goroutines := flag.Int("goroutines", 0, "number of idle goroutines to park")
 	bare := flag.Bool("bare", false, "no router: one handler for every path, so that only the path itself tells endpoints apart")
+	secure := flag.Bool("tls", false, "serve TLS with a certificate of its own making: h2 and http/1.1")
 	flag.Parse()
 
 	for i := 0; i < *goroutines; i++ {
@@ -43,7 +45,13 @@ func main() {
 	if !*bare {
 		srv.Handler = router(hello, *endpoints)
 	}
-	log.Fatal(srv.Serve(l))
+	if !*secure {
+		log.Fatal(srv.Serve(l))
+	}
+	if srv.TLSConfig, err = selfsigned.Server("h2", "http/1.1"); err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(srv.ServeTLS(l, "", ""))
 }
 
 // router registers /hello, /s/{slug} and the numbered literal endpoints.

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"gostall/testbed/internal/quantile"
+	"gostall/testbed/internal/selfsigned"
 )
 
 // config is what the flags ask for.
@@ -25,6 +27,7 @@ type config struct {
 	duration time.Duration
 	warmup   time.Duration
 	conns    int
+	secure   *tls.Config
 }
 
 // result is what load prints: times in nanoseconds.
@@ -56,8 +59,12 @@ func main() {
 	flag.DurationVar(&c.duration, "duration", 10*time.Second, "how long to measure")
 	flag.DurationVar(&c.warmup, "warmup", 0, "how long to drive before measuring")
 	flag.IntVar(&c.conns, "conns", 32, "keep-alive connections")
+	secure := flag.Bool("tls", false, "HTTP/1.1 over TLS")
 	out := flag.String("out", "", "write the JSON here rather than to stdout")
 	flag.Parse()
+	if *secure {
+		c.secure = selfsigned.Client("http/1.1")
+	}
 	if c.rate <= 0 || c.conns <= 0 || c.duration <= 0 {
 		log.Fatal("load: -rate, -conns and -duration must be positive")
 	}

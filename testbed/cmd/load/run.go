@@ -44,7 +44,7 @@ func run(c config) (*result, error) {
 	}
 	conns := make([]*wire.Conn, c.conns)
 	for i := range conns {
-		conn, err := wire.Dial(c.addr)
+		conn, err := wire.Dial(c.addr, c.secure)
 		if err != nil {
 			return nil, err
 		}
@@ -100,7 +100,7 @@ func (r *driver) work(conn *wire.Conn, first int64) {
 		}
 		r.taken.Add(1)
 		if broken {
-			fresh, err := wire.Dial(r.addr)
+			fresh, err := wire.Dial(r.addr, r.secure)
 			if err != nil {
 				r.errors.Add(1)
 				continue

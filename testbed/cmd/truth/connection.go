@@ -12,9 +12,13 @@ import (
 type connection struct {
 	mu      sync.Mutex
 	current *turn
+	// streams are the turns of HTTP/2 requests since the connection was last idle.
+	streams []*turn
 }
 
-// turn is one request's time on its connection.
+// turn is one request's time on its connection. Of an HTTP/2 stream nobody tells
+// a handler when its last frame is written; but the connection becomes idle only
+// after the last frame of its last stream, so that is when they all have ended.
 type turn struct {
 	conn  *connection
 	ended chan struct{} // closed when the response is written and the connection idle or gone
@@ -50,6 +54,11 @@ func turnOf(r *http.Request) *turn {
 	c := r.Context().Value(connKey{}).(*connection)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if r.ProtoMajor == 2 {
+		t := &turn{conn: c, ended: make(chan struct{})}
+		c.streams = append(c.streams, t)
+		return t
+	}
 	if c.current == nil {
 		c.current = &turn{conn: c, ended: make(chan struct{})}
 	}
@@ -63,6 +72,10 @@ func (c *connection) end() {
 		close(c.current.ended)
 		c.current = nil
 	}
+	for _, t := range c.streams {
+		close(t.ended)
+	}
+	c.streams = nil
 }
 
 // overtaken tells whether the connection is serving another request by now.

@@ -31,6 +31,8 @@ func main() {
 	flag.DurationVar(&o.delay, "delay", 2*time.Millisecond, "how long /delay and the numbered endpoints sleep")
 	flag.IntVar(&o.middleware, "middleware", 0, "layers of middleware that copy the request before the router")
 	flag.BoolVar(&o.verbose, "v", false, "let net/http log panics to stderr")
+	flag.BoolVar(&o.tls, "tls", false, "serve TLS with a certificate of its own making: h2 and http/1.1")
+	flag.BoolVar(&o.h2c, "h2c", false, "take HTTP/2 without TLS as well (built with Go 1.24 or newer)")
 	flag.Parse()
 	if *list {
 		printCatalogue(os.Stdout, o)
@@ -64,7 +66,9 @@ func run(addr, unix, file, tmp string, own bool, goroutines, gogc int, o options
 		return err
 	}
 	for _, l := range listeners {
-		s.serve(l, own, false)
+		if err := s.serve(l, own, false); err != nil {
+			return err
+		}
 	}
 	shown := listeners[0].Addr().String()
 	fmt.Println("ready", shown)

@@ -26,7 +26,9 @@ func (s *server) startUpstream(own bool) error {
 		Transport: &http.Transport{MaxIdleConnsPerHost: 32},
 		Timeout:   10 * time.Second,
 	}
-	s.serve(l, own, true)
+	if err := s.serve(l, own, true); err != nil {
+		return err
+	}
 	if s.lines, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"gostall/testbed/internal/selfsigned"
 )
 
 // server is what all endpoints share.
@@ -35,6 +37,7 @@ type options struct {
 	grid       int
 	middleware int
 	verbose    bool
+	tls, h2c   bool
 }
 
 // methods are those whose unmatched requests are told apart.
@@ -59,8 +62,9 @@ func newServer(o options) *server {
 	return s
 }
 
-// serve starts the HTTP server for one set of endpoints on l.
-func (s *server) serve(l net.Listener, own, upstream bool) *http.Server {
+// serve starts the HTTP server for one set of endpoints on l. The upstream is
+// plain HTTP/1 whatever the flags say.
+func (s *server) serve(l net.Listener, own, upstream bool) error {
 	var eps []*endpoint
 	for _, e := range s.endpoints {
 		if e.serve != nil && e.upstream == upstream {
@@ -77,8 +81,22 @@ func (s *server) serve(l net.Listener, own, upstream bool) *http.Server {
 	}
 	srv := &http.Server{Handler: h, ErrorLog: log.New(out, "", 0)}
 	track(srv)
-	go srv.Serve(l)
-	return srv
+	if s.options.h2c && !upstream {
+		if err := allowH2C(srv); err != nil {
+			return err
+		}
+	}
+	if !s.options.tls || upstream {
+		go srv.Serve(l)
+		return nil
+	}
+	config, err := selfsigned.Server("h2", "http/1.1")
+	if err != nil {
+		return err
+	}
+	srv.TLSConfig = config
+	go srv.ServeTLS(l, "", "")
+	return nil
 }
 
 type layerKey struct{}

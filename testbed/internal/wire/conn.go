@@ -5,6 +5,7 @@ package wire
 
 import (
 	"bufio"
+	"crypto/tls"
 	"net"
 	"strings"
 	"time"
@@ -24,14 +25,27 @@ func Split(addr string) (network, address string) {
 	return "tcp", addr
 }
 
-// Dial connects to "host:port" or "unix:/path".
-func Dial(addr string) (*Conn, error) {
+// Dial connects to "host:port" or "unix:/path", over TLS if secure says how.
+func Dial(addr string, secure *tls.Config) (*Conn, error) {
 	network, address := Split(addr)
 	nc, err := net.DialTimeout(network, address, 5*time.Second)
 	if err != nil {
 		return nil, err
 	}
+	if secure != nil {
+		nc = tls.Client(nc, secure)
+	}
 	return &Conn{Conn: nc, r: bufio.NewReaderSize(nc, 16<<10)}, nil
+}
+
+// TCP is the socket itself, below TLS; nil for a unix socket.
+func (c *Conn) TCP() *net.TCPConn {
+	nc := c.Conn
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	tcp, _ := nc.(*net.TCPConn)
+	return tcp
 }
 
 // Send writes s whole, in one write call if the socket takes it.
@@ -58,7 +72,8 @@ func (c *Conn) Drip(s string, size int, pause time.Duration) error {
 	return nil
 }
 
-// CloseWrite ends our direction only; the peer's stays open.
+// CloseWrite ends our direction only; the peer's stays open. Over TLS that is an
+// alert rather than a FIN.
 func (c *Conn) CloseWrite() error {
 	type halfCloser interface{ CloseWrite() error }
 	return c.Conn.(halfCloser).CloseWrite()
