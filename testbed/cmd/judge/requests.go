@@ -68,7 +68,7 @@ func (v *verdict) compareEndpoint(e *doc.Endpoint, have *doc.ReportEndpoint, r *
 	}
 	for s := range have.Statuses {
 		// A report may have a place for those that ended without a status.
-		if n, err := strconv.Atoi(s); err == nil && n > 0 {
+		if n, err := strconv.Atoi(s); err == nil && (n > 0 || e.Protocol == "grpc") {
 			all[s] = true
 		}
 	}
@@ -82,7 +82,7 @@ func (v *verdict) compareEndpoint(e *doc.Endpoint, have *doc.ReportEndpoint, r *
 		if have.Statuses[s] != e.Statuses[s] {
 			deviate(&v.StatusesExact, "status %s %d, not %d", s, have.Statuses[s], e.Statuses[s])
 		}
-		if s >= "500" {
+		if doc.IsError(e.Protocol, s) {
 			errors += e.Statuses[s]
 		}
 	}

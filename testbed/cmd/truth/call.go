@@ -19,7 +19,7 @@ type call struct {
 // once makes one marker of step i; for handlers that spread a step out.
 func (c *call) once(i int) {
 	k := c.ep.steps[i].kind
-	c.ep.markers.add(k, k.Do())
+	c.ep.markers.Add(k, k.Do())
 }
 
 // mark makes all markers of step i.
@@ -41,7 +41,7 @@ func (c *call) marks() {
 func (c *call) afterwards(i int) {
 	s := c.ep.after[i]
 	for n := s.n; n > 0; n-- {
-		c.background.add(s.kind, s.kind.Do())
+		c.background.Add(s.kind, s.kind.Do())
 	}
 }
 
@@ -51,8 +51,8 @@ func (c *call) workFor(i int) {
 	s := c.ep.handed[i]
 	for n := s.n; n > 0; n-- {
 		result := s.kind.Do()
-		c.background.add(s.kind, result)
-		c.ep.given.add(s.kind, result)
+		c.background.Add(s.kind, result)
+		c.ep.given.Add(s.kind, result)
 	}
 }
 

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"strconv"
-	"sync"
 	"time"
 
+	"gostall/testbed/internal/account"
 	"gostall/testbed/internal/doc"
 	"gostall/testbed/internal/marker"
 )
@@ -27,10 +26,9 @@ type endpoint struct {
 	// upstream endpoints live on the second server, which only we ourselves call.
 	upstream bool
 
-	markers *tally
-	given   *tally // the handed-over part of the background
-	mu      sync.Mutex
-	seen    doc.Endpoint // requests, statuses, aborted, latency
+	markers *account.Tally
+	given   *account.Tally // the handed-over part of the background
+	counts  account.Counts // requests, statuses, aborted, latency
 }
 
 // template is the path that the router gets.
@@ -42,50 +40,28 @@ func (e *endpoint) template() string {
 }
 
 // prepare makes the counters; before it an endpoint is only a declaration.
-func (e *endpoint) prepare() {
-	e.markers, e.given = newTally(), newTally()
-	e.reset()
-}
+func (e *endpoint) prepare() { e.markers, e.given = account.NewTally(), account.NewTally() }
 
 func (e *endpoint) reset() {
-	e.markers.reset()
-	e.given.reset()
-	e.mu.Lock()
-	e.seen = doc.Endpoint{Statuses: map[string]uint64{}}
-	e.mu.Unlock()
+	e.markers.Reset()
+	e.given.Reset()
+	e.counts.Reset()
 }
 
 // done counts one request. status 0 means that no status line left the server.
 func (e *endpoint) done(status int, aborted bool, took time.Duration) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.seen.Requests++
-	if status != 0 {
-		e.seen.Statuses[strconv.Itoa(status)]++
+	if status == 0 {
+		status = account.NoStatus
 	}
-	if aborted {
-		e.seen.Aborted++
-	}
-	ns := uint64(took)
-	e.seen.Latency.Count++
-	e.seen.Latency.Sum += ns
-	if ns > e.seen.Latency.Max {
-		e.seen.Latency.Max = ns
-	}
+	e.counts.Done(status, aborted, took)
 }
 
 // document is the endpoint as the truth file shows it; ok is false for an
 // endpoint that nobody asked for.
 func (e *endpoint) document() (d doc.Endpoint, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	d = e.seen
-	d.Statuses = make(map[string]uint64, len(e.seen.Statuses))
-	for s, n := range e.seen.Statuses {
-		d.Statuses[s] = n
-	}
+	d = e.counts.Document()
 	d.Method, d.Route, d.Pattern = e.method, e.route, e.pattern
-	d.Markers = e.markers.calls()
+	d.Markers = e.markers.Calls()
 	d.PerRequest = promise(e.steps)
 	d.AfterRequest = promise(append(append([]step{}, e.after...), e.handed...))
 	return d, d.Requests > 0
@@ -93,9 +69,9 @@ func (e *endpoint) document() (d doc.Endpoint, ok bool) {
 
 // promise adds up the steps by name and result.
 func promise(steps []step) []doc.Call {
-	sum := newTally()
+	out := make([]account.Step, 0, len(steps))
 	for _, s := range steps {
-		sum.usual[s.kind.Index].Add(uint64(s.n))
+		out = append(out, account.Step{Kind: s.kind, N: s.n})
 	}
-	return sum.calls()
+	return account.Promise(out)
 }

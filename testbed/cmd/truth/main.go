@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"gostall/testbed/internal/account"
 	"gostall/testbed/internal/marker"
 )
 
@@ -75,7 +76,10 @@ func run(addr, unix, file, tmp string, own bool, goroutines, gogc int, o options
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
-	go s.control(os.Stdin, os.Stdout, shown, file)
+	go account.Control(os.Stdin, os.Stdout, func() {
+		s.quiesce(settle)
+		s.reset()
+	}, func() error { return s.dump(shown, file) })
 	<-stop
 	return s.dump(shown, file)
 }

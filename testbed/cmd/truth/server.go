@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gostall/testbed/internal/account"
 	"gostall/testbed/internal/selfsigned"
 )
 
@@ -18,7 +19,7 @@ type server struct {
 	endpoints []*endpoint
 	unmatched map[string]*endpoint // by method
 	// background counts the markers of goroutines that belong to no request.
-	background   *tally
+	background   *account.Tally
 	inflight     atomic.Int64  // handlers that run
 	pending      atomic.Int64  // detached goroutines and jobs that have not ended
 	lateOverlaps atomic.Uint64 // see doc.Truth
@@ -46,7 +47,7 @@ var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS
 func newServer(o options) *server {
 	s := &server{
 		options:    o,
-		background: newTally(),
+		background: account.NewTally(),
 		unmatched:  map[string]*endpoint{},
 		pool:       newPool(),
 	}

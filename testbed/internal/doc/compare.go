@@ -20,7 +20,12 @@ func Compare(t *Truth, d *Drive) []string {
 		}
 		e.Requests += s.Count
 		e.Aborted += s.Aborted
-		if s.Status != 0 {
+		switch {
+		case s.Protocol == "grpc":
+			if n := s.Count - s.Aborted; n > 0 {
+				e.Statuses[strconv.Itoa(s.Status)] += n
+			}
+		case s.Status != 0:
 			e.Statuses[strconv.Itoa(s.Status)] += s.Count
 		}
 	}

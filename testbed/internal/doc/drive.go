@@ -15,11 +15,13 @@ type Drive struct {
 type Sent struct {
 	Method  string `json:"method"`
 	Route   string `json:"route"`
-	Status  int    `json:"status"` // 0: no status line came
+	Status  int    `json:"status"` // 0: no status line came; of gRPC: OK
 	Count   uint64 `json:"count"`
 	Aborted uint64 `json:"aborted"` // how many of them did not end regularly
 	// Indirect requests were sent by the server to itself on behalf of others.
 	Indirect bool `json:"indirect,omitempty"`
+	// Protocol is "grpc" where Status is a grpc-status, which aborted requests lack.
+	Protocol string `json:"protocol,omitempty"`
 }
 
 // ScenarioResult sums up one scenario.

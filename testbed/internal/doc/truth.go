@@ -26,7 +26,7 @@ type Truth struct {
 	Schema     string       `json:"schema"`
 	PID        int          `json:"pid"`
 	GoVersion  string       `json:"go_version"`
-	Router     string       `json:"router"` // "mux" or "own"
+	Router     string       `json:"router"` // "mux", "own", "grpc", a framework's name
 	Addr       string       `json:"addr"`
 	Endpoints  []Endpoint   `json:"endpoints"`
 	Background []Call       `json:"background"` // made by goroutines of no living request
@@ -46,6 +46,7 @@ type Endpoint struct {
 	// that differs. A report may show either, but only one of them.
 	Route    string            `json:"route"`
 	Pattern  string            `json:"pattern,omitempty"`
+	Protocol string            `json:"protocol,omitempty"` // "grpc": statuses are grpc-status
 	Requests uint64            `json:"requests"`
 	Statuses map[string]uint64 `json:"statuses"` // of those whose status line left the server
 	Aborted  uint64            `json:"aborted"`
@@ -72,4 +73,17 @@ type HandedOver struct {
 	Method string `json:"method"`
 	Route  string `json:"route"`
 	Call
+}
+
+// IsError tells whether a status makes a request an error: 5xx; of gRPC's codes
+// those that are the server's fault.
+func IsError(protocol, status string) bool {
+	if protocol != "grpc" {
+		return len(status) == 3 && status >= "500"
+	}
+	switch status {
+	case "2", "4", "8", "12", "13", "14", "15":
+		return true
+	}
+	return false
 }

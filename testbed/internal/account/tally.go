@@ -1,4 +1,6 @@
-package main
+// Package account counts what a server of the testbed does, and writes it down as
+// the truth when told to.
+package account
 
 import (
 	"sort"
@@ -9,20 +11,21 @@ import (
 	"gostall/testbed/internal/marker"
 )
 
-// tally counts marker calls by name and result. The usual result of each marker
+// Tally counts marker calls by name and result. The usual result of each marker
 // has a counter of its own, so that counting makes no lock and no syscall.
-type tally struct {
+type Tally struct {
 	usual []atomic.Uint64 // by marker.Kind.Index
 	mu    sync.Mutex
 	odd   map[doc.Call]uint64 // other results; Count is 0 in the key
 }
 
-func newTally() *tally {
-	return &tally{usual: make([]atomic.Uint64, len(marker.All()))}
+// NewTally is an empty one.
+func NewTally() *Tally {
+	return &Tally{usual: make([]atomic.Uint64, len(marker.All()))}
 }
 
-// add counts one call of k that had this result.
-func (t *tally) add(k *marker.Kind, result string) {
+// Add counts one call of k that had this result.
+func (t *Tally) Add(k *marker.Kind, result string) {
 	if result == k.Result {
 		t.usual[k.Index].Add(1)
 		return
@@ -35,7 +38,8 @@ func (t *tally) add(k *marker.Kind, result string) {
 	t.odd[doc.Call{Name: k.Name, Result: result}]++
 }
 
-func (t *tally) reset() {
+// Reset forgets everything.
+func (t *Tally) Reset() {
 	for i := range t.usual {
 		t.usual[i].Store(0)
 	}
@@ -44,21 +48,21 @@ func (t *tally) reset() {
 	t.mu.Unlock()
 }
 
-// calls lists what was counted, sorted by name and result.
-func (t *tally) calls() []doc.Call {
+// Calls lists what was counted, sorted by name and result.
+func (t *Tally) Calls() []doc.Call {
 	out := []doc.Call{}
 	for i, k := range marker.All() {
 		if n := t.usual[i].Load(); n > 0 {
 			out = append(out, doc.Call{Name: k.Name, Result: k.Result, Count: n})
 		}
 	}
-	out = append(out, t.oddCalls()...)
+	out = append(out, t.Odd()...)
 	sortCalls(out)
 	return out
 }
 
-// oddCalls lists the calls whose result was not the promised one.
-func (t *tally) oddCalls() []doc.Call {
+// Odd lists the calls whose result was not the promised one.
+func (t *Tally) Odd() []doc.Call {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []doc.Call
@@ -77,4 +81,19 @@ func sortCalls(c []doc.Call) {
 		}
 		return c[i].Result < c[j].Result
 	})
+}
+
+// Step is a marker and how often a request makes it.
+type Step struct {
+	Kind *marker.Kind
+	N    int
+}
+
+// Promise adds up steps by name and result.
+func Promise(steps []Step) []doc.Call {
+	sum := NewTally()
+	for _, s := range steps {
+		sum.usual[s.Kind.Index].Add(uint64(s.N))
+	}
+	return sum.Calls()
 }
