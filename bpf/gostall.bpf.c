@@ -18,6 +18,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "hist.h"
 #include "scratch.h"
 #include "goroutine.h"
+#include "routes.h"
 #include "paths.h"
 #include "stash.h"
 #include "requests.h"
@@ -27,6 +28,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "tail.h"
 #include "threads.h"
 #include "lineage.h"
+#include "handlers.h"
 
 /* Kernel-internal: the call is made again, or looks like EINTR to its caller. */
 #define ERESTARTSYS 512
@@ -85,7 +87,6 @@ static long close_one(__u32 i, void *ctx)
 
 /* Connections that come and go. Returns the leaf; NO_LEAF: the goroutine's;
  * GS_CONNECTION_ELSE: the goroutine's, but `connection` for one of no request. */
-#define CONNECTION_ELSE 0xfffffffeU
 __noinline __u32 leaf_of_lifecycle(__u32 class)
 {
 	struct scratch *s = scratch_get();

@@ -19,6 +19,7 @@
 #define GS_NR_UNKNOWN 1021
 
 /* Result field of GS_NR_REQUEST. */
+#define GS_STATUS_UNSEEN 1    /* answered, by whoever took the connection over, unseen */
 #define GS_REQ_ABORTED 0x400  /* ended without a complete response */
 #define GS_REQ_UNROUTED 0x800 /* the router's own 404 or 405 was seen */
 
@@ -94,6 +95,20 @@ enum gs_class {
 #define GS_NRF_TRACE 0x40 /* raised as a live event (trace -e) */
 #define GS_NRF_WAITS 0x80 /* waits by design (futex, epoll): never a slow-call snapshot on its own */
 
+/* Offsets of what the probes at handlers read; -1: not known, or no such field. */
+struct gs_http {
+	__s32 req_method;
+	__s32 req_uri;
+	__s32 req_pattern;
+	__s32 req_pat;
+	__s32 pattern_str;
+	__s32 resp_status;
+};
+
+/* Cookies of the probes at handlers. */
+#define GS_HOOK_JBE 1	  /* on a stack check's branch: nothing when it is taken */
+#define GS_HOOK_ARG_SHIFT 4 /* which argument the *http.Request is */
+
 /* A target process: what its executable says of itself. Filled by user space. */
 enum gs_slot_state {
 	GS_SLOT_FREE = 0,
@@ -124,6 +139,7 @@ struct gs_target {
 	__u64 max_goid;	    /* the highest met so far */
 	__u64 pending_calls; /* calls that returned while the executable was being read */
 	__u64 exec_ns;
+	struct gs_http http;
 };
 
 /* Per-thread state in task storage. */
@@ -167,6 +183,7 @@ enum gs_conn_kind {
 	GS_K_TLS = 5,
 	GS_K_HTTP2 = 6,
 	GS_K_RAW = 7,	  /* hijacked or upgraded: belongs to its request until closed */
+	GS_K_STREAM = 8,  /* no descriptor: one request known by its handler (stream_key) */
 };
 enum gs_phase {
 	GS_P_START = 0, /* between requests */
@@ -221,8 +238,11 @@ struct gs_conn {
 	__u8 stashed;	  /* an entry in `stashes` exists */
 	__u8 skip;	  /* this request is not sampled */
 	__u8 served;	  /* requests ended on this connection, saturating */
-	__u8 pad;
+	__u8 hijacked;	  /* by a handler of a TLS connection */
 	__u8 hname[24];
+	__u64 last_ns;	  /* TLS and HTTP/2: when the last read that brought bytes began */
+	__u64 writer;	  /* the handler's ResponseWriter, in the target's memory */
+	__u64 routed;	  /* the *http.Request a router has, there */
 };
 
 /* Bytes that cannot be decided on yet (a partial request line, pipelined requests)
@@ -270,6 +290,18 @@ struct gs_node {
 	__u8 text[GS_SEG_TEXT];
 };
 
+/* What is known of a leaf besides its path. */
+#define GS_ROUTE_TEXT 120
+#define GS_PROTO_HTTP1 1
+#define GS_PROTO_HTTP2 2
+#define GS_PROTO_GRPC 4
+struct gs_route {
+	__u8 protos; /* GS_PROTO_*, together */
+	__u8 len;    /* of the router's template; 0: not learned */
+	__u8 pad[6];
+	__u8 text[GS_ROUTE_TEXT];
+};
+
 /* Counters, one per thing that can be lost or bounded. */
 enum gs_counter {
 	GS_CNT_SEEN = 0,	/* calls of targets that returned */
@@ -292,6 +324,7 @@ enum gs_counter {
 	GS_CNT_UNKNOWN_PARENT,
 	GS_CNT_LINEAGE_SPAWNS,	/* hits of the newproc probe */
 	GS_CNT_LINEAGE_USED,	/* ... in a request */
+	GS_CNT_HANDLED,		/* requests known by their handler */
 	GS_CNT_INFLIGHT,	/* requests that began before the attach */
 	GS_CNT_MAX,
 };
@@ -302,6 +335,10 @@ enum gs_event_kind {
 	GS_E_EXEC = 2,	/* a followed process executed a program */
 	GS_E_LINEAGE = 3, /* parents are needed: attach the newproc probe */
 	GS_E_BIRTHS_IDLE = 4, /* births by the hundred, none of them mattered */
+	GS_E_SECURE = 5, /* TLS or HTTP/2 is spoken: probes at handlers are needed */
+	GS_E_HANDLERS_IDLE = 6, /* handlers by the hundred, all seen on the wire anyway */
+	GS_E_PATH = 7,	/* a path not seen before: its route may be to learn */
+	GS_E_ROUTES_IDLE = 8, /* routed requests by the hundred, nothing new in them */
 };
 #define GS_EF_TAIL 1   /* a snapshot: slow, or with an errno of interest */
 #define GS_EF_TRACE 2  /* asked for by trace */

@@ -18,8 +18,14 @@
 #define ARG4(r) ((r)->r8)
 #define ARG5(r) ((r)->r9)
 #define THREAD_POINTER(t) ((t)->thread.fsbase)
-/* The second integer argument of a Go function (ABIInternal: AX, BX, CX, ...). */
+/* The integer arguments of a Go function (ABIInternal). */
+#define GO_ARG0(r) ((r)->ax)
 #define GO_ARG1(r) ((r)->bx)
+#define GO_ARG2(r) ((r)->cx)
+#define GO_ARG3(r) ((r)->di)
+#define GO_ARG4(r) ((r)->si)
+/* Whether the branch of a stack check will be taken (jbe: CF or ZF). */
+#define STACK_GROWS(r) ((r)->flags & 0x41)
 #elif defined(__TARGET_ARCH_arm64)
 #define REG_G(r) ((r)->regs[28])
 #define REG_SP(r) ((r)->sp)
@@ -31,7 +37,13 @@
 #define ARG4(r) ((r)->regs[4])
 #define ARG5(r) ((r)->regs[5])
 #define THREAD_POINTER(t) ((t)->thread.uw.tp_value)
+#define GO_ARG0(r) ((r)->regs[0])
 #define GO_ARG1(r) ((r)->regs[1])
+#define GO_ARG2(r) ((r)->regs[2])
+#define GO_ARG3(r) ((r)->regs[3])
+#define GO_ARG4(r) ((r)->regs[4])
+/* b.ls: C clear or Z set. */
+#define STACK_GROWS(r) (!((r)->pstate & 0x20000000) || ((r)->pstate & 0x40000000))
 #else
 #error "no register map for this architecture"
 #endif

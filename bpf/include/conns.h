@@ -6,6 +6,34 @@
 #ifndef GOSTALL_CONNS_H
 #define GOSTALL_CONNS_H
 
+/* The status a handler has set, where a part of its answer has been written. */
+static __always_inline __u32 status_written(struct gs_conn *c, __u64 key)
+{
+	__u32 slot = key_slot(key);
+	struct gs_target *tg = bpf_map_lookup_elem(&targets, &slot);
+	__u64 status = 0;
+
+	if (!tg || !c->writer || c->write_ns <= c->begin_ns || tg->http.resp_status < 0 ||
+	    !user_u64(&status, c->writer + tg->http.resp_status) || status > 999)
+		return 0;
+	return status;
+}
+
+/* The end of a TLS connection that still serves a request. */
+static __always_inline int secure_finish(struct gs_conn *c, __u64 key, __u64 now)
+{
+	if (!c)
+		return 0;
+	if (c->resp == GS_R_COMPLETE)
+		return request_end(c, key, c->write_ns, 0);
+	if (c->hijacked) {
+		c->status = GS_STATUS_UNSEEN;
+		return request_end(c, key, now, 0);
+	}
+	c->status = status_written(c, key);
+	return request_end(c, key, now, 1);
+}
+
 /* The connection's end, or the end of its writing side, at `now`. */
 __noinline int conn_finish(struct gs_conn *c, __u64 key, __u64 now)
 {
@@ -18,6 +46,8 @@ __noinline int conn_finish(struct gs_conn *c, __u64 key, __u64 now)
 		request_end(c, key, now, 0);
 		return 0;
 	}
+	if (c->kind == GS_K_TLS)
+		return secure_finish(c, key, now);
 	whole = c->resp == GS_R_COMPLETE || c->resp == GS_R_CLOSE;
 	aborted = !whole;
 	/* The head never ended, and nobody answered: there was no request. */
@@ -99,6 +129,28 @@ __noinline int conn_discover(__u64 key, __u32 class)
 	n = s->wire.len > 8 ? 8 : s->wire.len;
 	if (bpf_probe_read_user(&w, n, (void *)s->wire.buf))
 		return 0;
+	/* A record of TLS in the midst of a connection. */
+	if (n == 8 && (w & 0xffffff) == 0x030317) {
+		struct gs_target *tg = target_of(s);
+		__u64 startpc = 0;
+
+		/* Of a server: an upstream's answers look the same. */
+		if (!tg || tg->state != GS_SLOT_GO ||
+		    !user_u64(&startpc, s->call.reg_g + tg->off_startpc) ||
+		    role_of(tg, startpc) != GS_CONNECTION)
+			return 0;
+		if (!is_socket(s->call.arg0) || !conn_new(key, GS_K_TLS))
+			return 0;
+		count(GS_CNT_TLS);
+		handlers_want(s->call.slot);
+		if (owner_set(key)) {
+			struct gs_conn *c = conn_get(key);
+
+			if (c)
+				c->g = s->call.reg_g;
+		}
+		return 1;
+	}
 	/* One byte taken by a background reader, or a method and a space. */
 	if (n == 1 && s->wire.want == 1) {
 		if ((w & 0xff) < 'A' || (w & 0xff) > 'Z')
@@ -116,6 +168,52 @@ __noinline int conn_discover(__u64 key, __u32 class)
 		}
 	}
 	return is_socket(s->call.arg0) && conn_new(key, GS_K_NEW);
+}
+
+/* The goroutine's leaf, but `connection` for one of no request. */
+#define CONNECTION_ELSE 0xfffffffeU
+
+/* TLS says goodbye: this is no part of an answer. From TLS 1.3 on only its length tells: a
+ * head of HTTP does not fit. */
+#define TLS13_ALERT_LEN 24
+static __always_inline int is_alert(struct scratch *s)
+{
+	__u8 type = 0;
+
+	if (s->call.ret <= TLS13_ALERT_LEN)
+		return 1;
+	return s->call.ret < 128 && !bpf_probe_read_user(&type, 1, (void *)s->call.arg1) &&
+	       type == 0x15;
+}
+
+/* A call on a connection whose bytes tell nothing: TLS, HTTP/2. Handlers say where a
+ * request begins and ends (handlers.h); this keeps the times of what was moved. */
+__noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
+{
+	struct scratch *s = scratch_get();
+
+	if (!s || !c)
+		return GS_CONNECTION;
+	if (class <= GS_C_RECVMSG) {
+		/* It asks for the next request: the last one is over. */
+		if (c->active && c->resp == GS_R_COMPLETE && c->g == s->call.reg_g) {
+			request_end(c, key, c->write_ns, 0);
+			c->next_ns = 0;
+		}
+		if (s->call.ret > 0) {
+			c->last_ns = s->call.now - s->call.begin > NONBLOCKING_NS ? s->call.now :
+										    s->call.begin;
+			if (!c->next_ns)
+				c->next_ns = c->last_ns;
+		}
+	} else if (class <= GS_C_SPLICE && s->call.ret > 0 && !is_alert(s)) {
+		c->write_ns = s->call.now;
+	}
+	if (!c->active)
+		return CONNECTION_ELSE;
+	s->call.conn_key = key;
+	s->call.skip = c->skip;
+	return c->leaf;
 }
 
 /* A call on a descriptor that may be a server's connection: its leaf, or NO_LEAF when
@@ -137,10 +235,12 @@ static __always_inline __u32 leaf_by_conn(struct scratch *s, __u32 class)
 		if (!c)
 			return NO_LEAF;
 	}
-	if (c->kind >= GS_K_CLIENT && c->kind <= GS_K_HTTP2)
+	if (c->kind == GS_K_CLIENT || c->kind == GS_K_OPAQUE)
 		return NO_LEAF;
 	if (class == GS_C_EPOLL_CTL)
 		return GS_CONNECTION;
+	if (c->kind == GS_K_TLS || c->kind == GS_K_HTTP2)
+		return leaf_by_secure(c, key, class);
 	if (class == GS_C_CONNOPT && !c->active)
 		return GS_CONNECTION;
 	s->call.conn_key = key;

@@ -88,6 +88,13 @@ static __always_inline void lineage_want(__u32 slot)
 		lineage_wanted = tell(GS_E_LINEAGE, slot);
 }
 
+/* A connection is met that only handlers can tell of. */
+static __always_inline void handlers_want(__u32 slot)
+{
+	if (!handlers_wanted)
+		handlers_wanted = tell(GS_E_SECURE, slot);
+}
+
 static __always_inline struct gs_target *target_of(struct scratch *s)
 {
 	__u32 slot = s->call.slot;

@@ -68,13 +68,21 @@ static __always_inline int line_take(struct gs_conn *c, __u64 key, struct scratc
 /* Not HTTP/1: leave this connection alone until it is closed. */
 static __always_inline void conn_opaque(struct gs_conn *c, __u64 key, __u8 first)
 {
-	if (c->kind != GS_K_HTTP2) {
-		c->kind = first == 0x16 && !c->served ? GS_K_TLS : GS_K_OPAQUE;
-		if (c->kind == GS_K_TLS)
-			count(GS_CNT_TLS);
+	if (c->kind != GS_K_HTTP2 && first == 0x16 && !c->served) {
+		c->kind = GS_K_TLS;
+		count(GS_CNT_TLS);
 	}
-	if (c->active)
-		request_end(c, key, 0, 0);
+	if (c->kind == GS_K_HTTP2 || c->kind == GS_K_TLS) {
+		stash_flush(key, c, GS_CONNECTION);
+		c->last_ns = c->begin_ns;
+		c->next_ns = 0;
+		handlers_want(key_slot(key));
+	} else {
+		c->kind = GS_K_OPAQUE;
+		if (c->active)
+			request_end(c, key, 0, 0);
+	}
+	stash_drop(key, c);
 	c->active = 0;
 }
 

@@ -17,8 +17,14 @@ __u64 tail_ns[GS_MAX_NR] = {};
 __u32 next_node = GS_FIRST_NODE;
 __u32 next_slot = 0;
 __u32 lineage_wanted = 0;
-/* Births since one mattered. */
+/* Births since one mattered; handlers since one was needed, routed requests since one
+ * taught anything. */
 __u32 births_idle = 0;
+__u32 handlers_idle = 0;
+__u32 routes_idle = 0;
+/* User space has been told, and has not answered yet. */
+__u32 handlers_wanted = 0;
+__u32 routes_wanted = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -143,6 +149,15 @@ struct {
 	__type(value, struct gs_stash);
 } stashes SEC(".maps");
 
+/* leaf -> what it is besides. Full: the leaf's cluster stands. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct gs_route);
+} routes SEC(".maps");
+
 /* slot << 48 | g. The runtime never frees a g, so this is bounded by the peak. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -175,6 +190,18 @@ static __always_inline void count(__u32 what)
 static __always_inline __u64 conn_key(__u32 slot, __u64 fd)
 {
 	return (__u64)slot << 32 | (__u32)fd;
+}
+
+/* A request without a descriptor of its own: HTTP/2's streams, and whatever else a
+ * handler is the first to tell us of. */
+static __always_inline __u64 stream_key(__u32 slot, __u64 g)
+{
+	return 1ULL << 63 | (__u64)slot << 48 | (g & 0xffffffffffffULL);
+}
+
+static __always_inline __u32 key_slot(__u64 key)
+{
+	return (key >> 63 ? key >> 48 : key >> 32) & (GS_MAX_SLOTS - 1);
 }
 
 static __always_inline struct gs_conn *conn_near(__u64 key)

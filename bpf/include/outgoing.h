@@ -40,7 +40,7 @@ __noinline int response_scan(__u32 len, __u32 whole)
 	return 1;
 }
 
-static __always_inline void response_begin(struct scratch *s, struct gs_conn *c)
+static __always_inline void response_begin(struct scratch *s, struct gs_conn *c, __u64 key)
 {
 	struct response *r = &s->response;
 	struct wire *w = &s->wire;
@@ -62,6 +62,8 @@ static __always_inline void response_begin(struct scratch *s, struct gs_conn *c)
 		return; /* 100-continue, early hints: the answer is to come */
 	c->status = r->status;
 	c->resp = GS_R_CLOSE;
+	if (c->routed)
+		route_learn(c, key);
 	if (r->status == 101 || (c->method == GS_METHOD_CONNECT && r->status < 300)) {
 		c->kind = GS_K_RAW;
 		return;
@@ -115,7 +117,7 @@ __noinline __u32 conn_write(struct gs_conn *c, __u64 key, __u32 class)
 	if (!wire_of(s, class == GS_C_SENDFILE || class == GS_C_SPLICE ? GS_C_WRITE : class))
 		return leaf;
 	if (c->resp == GS_R_NONE) {
-		response_begin(s, c);
+		response_begin(s, c, key);
 	} else if (c->resp == GS_R_LENGTH) {
 		c->resp_left -= s->wire.len < c->resp_left ? s->wire.len : c->resp_left;
 		if (!c->resp_left)

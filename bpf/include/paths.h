@@ -223,7 +223,7 @@ __noinline __u32 path_leaf(void)
 {
 	struct scratch *s = scratch_get();
 	struct path_slot *slot;
-	__u32 at, leaf;
+	__u32 at, leaf, known;
 	__u64 hash;
 
 	if (!s)
@@ -233,7 +233,10 @@ __noinline __u32 path_leaf(void)
 	slot = bpf_map_lookup_elem(&path_cache, &at);
 	if (slot && slot->hash == hash && slot->leaf)
 		return slot->leaf;
+	known = next_node;
 	leaf = path_walk(s);
+	if (next_node != known)
+		routes_want(s->call.slot);
 	if (slot && leaf != GS_OTHER) {
 		slot->leaf = leaf;
 		slot->hash = hash;

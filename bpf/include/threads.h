@@ -49,6 +49,7 @@ static __always_inline void slot_copy(struct gs_target *to, struct gs_target *fr
 	to->cgo = from->cgo;
 	to->shared_owner = 0;
 	to->tls_off = from->tls_off;
+	to->http = from->http;
 	to->text_vaddr = from->text_vaddr;
 	to->sysmon_lo = from->sysmon_lo;
 	to->sysmon_hi = from->sysmon_hi;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::errno;
 use crate::hist::{Histogram, QUANTILE_ERROR};
 use crate::input::{
-    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED, REQUEST_STATUS_MASK, Tail,
+    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED, REQUEST_STATUS_MASK,
+    REQUEST_STATUS_UNSEEN, Tail,
 };
 use crate::labels::{Label, Labels, Owner};
 use crate::model::Model;
@@ -192,7 +193,7 @@ impl Gathered {
         if res & REQUEST_ABORTED != 0 || status == 0 || status >= 500 {
             self.errors += n;
         }
-        if status != 0 {
+        if status != 0 && status != REQUEST_STATUS_UNSEEN {
             *self.statuses.entry(status).or_default() += n;
         }
     }

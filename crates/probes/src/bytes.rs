@@ -21,6 +21,7 @@ plain!(
     gs_chunk,
     gs_hot,
     gs_node,
+    gs_route,
     gs_node_key,
     gs_target,
     gs_thread,

@@ -97,6 +97,20 @@ pub enum Event {
     },
     /// Many births were seen and none mattered.
     BirthsIdle,
+    /// TLS or HTTP/2 is spoken in this slot: handlers need to be seen.
+    Secure {
+        /// Which watched process.
+        slot: u32,
+    },
+    /// Many handlers were seen, of requests the wire had shown.
+    HandlersIdle,
+    /// A path was met for the first time.
+    Path {
+        /// In which watched process.
+        slot: u32,
+    },
+    /// Many routed requests were seen, and all their routes are known.
+    RoutesIdle,
 }
 
 fn path_of(parts: &[u8]) -> String {
@@ -180,6 +194,10 @@ fn decode(data: &[u8]) -> Option<Event> {
         },
         abi::GS_E_LINEAGE => Event::Lineage { slot: e.slot },
         abi::GS_E_BIRTHS_IDLE => Event::BirthsIdle,
+        abi::GS_E_SECURE => Event::Secure { slot: e.slot },
+        abi::GS_E_HANDLERS_IDLE => Event::HandlersIdle,
+        abi::GS_E_PATH => Event::Path { slot: e.slot },
+        abi::GS_E_ROUTES_IDLE => Event::RoutesIdle,
         _ => return None,
     })
 }

@@ -8,6 +8,7 @@ mod adapt;
 mod bytes;
 mod error;
 mod event;
+mod hooks;
 mod loader;
 mod percpu;
 mod process;
@@ -17,9 +18,10 @@ mod syscalls;
 
 pub use error::Error;
 pub use event::{Call, Event, FdSeen};
+pub use hooks::{HOOK_ARG_SHIFT, Hook, HookKind, HookSet, Hooks};
 pub use loader::Probes;
-pub use process::{Layout, RolePc, SlotState};
-pub use read::Counters;
+pub use process::{HttpOffsets, Layout, RolePc, SlotState};
+pub use read::{Counters, Protocols};
 pub use stats::{RunStats, RunTotals};
 pub use syscalls::{Filter, TailRule};
 

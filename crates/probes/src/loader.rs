@@ -8,16 +8,17 @@ use std::os::fd::AsFd;
 use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, types};
 use gostall_model::Arch;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{Iter, Link, OpenObject, PrintLevel, UprobeMultiOpts};
+use libbpf_rs::{Iter, Link, OpenObject, PrintLevel};
 
 use crate::error::{Error, chain};
 use crate::event::Ring;
+use crate::hooks::HookLinks;
 
 /// The loaded programs and their maps.
 pub struct Probes {
     // Links are dropped before the skeleton that owns their programs.
     links: Vec<Link>,
-    newproc: Vec<Link>,
+    pub(crate) hooks: HookLinks,
     pub(crate) ring: Ring,
     pub(crate) skel: GostallSkel<'static>,
     pub(crate) next_exe: u32,
@@ -82,7 +83,7 @@ impl Probes {
         let ring = Ring::new(&skel.maps.events)?;
         let mut probes = Self {
             links: Vec::new(),
-            newproc: Vec::new(),
+            hooks: HookLinks::default(),
             ring,
             skel,
             next_exe: 0,
@@ -150,36 +151,9 @@ impl Probes {
         Ok(())
     }
 
-    /// Sees goroutines being born in the executable behind `path` (a `/proc/PID/exe`).
-    pub fn attach_newproc(
-        &mut self,
-        path: &std::path::Path,
-        file_offset: u64,
-    ) -> Result<(), Error> {
-        self.bss().births_idle = 0;
-        let opts = UprobeMultiOpts {
-            offsets: vec![file_offset as usize],
-            ..Default::default()
-        };
-        let link = self
-            .skel
-            .progs
-            .on_newproc
-            .attach_uprobe_multi_with_opts(-1, path, "", opts)
-            .map_err(Error::attach("the uprobe at runtime.newproc"))?;
-        self.newproc.push(link);
-        Ok(())
-    }
-
-    /// No longer sees births, until the kernel side asks for it.
-    pub fn detach_newproc(&mut self) {
-        self.newproc.clear();
-        self.bss().lineage_wanted = 0;
-    }
-
     /// Takes every probe away. The maps stay readable.
     pub fn detach(&mut self) {
-        self.newproc.clear();
+        self.hooks.clear();
         self.links.clear();
     }
 

@@ -8,6 +8,7 @@ use libbpf_rs::{MapCore, MapFlags};
 
 use crate::bytes;
 use crate::error::Error;
+use crate::hooks::Hooks;
 use crate::loader::Probes;
 
 /// A goroutine start function and what it makes of its goroutine.
@@ -45,6 +46,36 @@ pub struct Layout {
     pub roles: Vec<RolePc>,
     /// File offset of `call runtime.runqput` in newproc: where births are seen.
     pub newproc_site: Option<u64>,
+    /// What the probes at handlers read.
+    pub http: HttpOffsets,
+    /// Where those probes go.
+    pub hooks: Hooks,
+}
+
+/// Fields of net/http's types, in bytes; `None`: not known, or not in this release.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs, reason = "each is named after its struct and field")]
+pub struct HttpOffsets {
+    pub request_method: Option<u32>,
+    pub request_uri: Option<u32>,
+    pub request_pattern: Option<u32>,
+    pub request_pat: Option<u32>,
+    pub pattern_str: Option<u32>,
+    pub response_status: Option<u32>,
+}
+
+impl HttpOffsets {
+    fn to_abi(self) -> types::gs_http {
+        let off = |o: Option<u32>| o.map_or(-1, |v| v as i32);
+        types::gs_http {
+            req_method: off(self.request_method),
+            req_uri: off(self.request_uri),
+            req_pattern: off(self.request_pattern),
+            req_pat: off(self.request_pat),
+            pattern_str: off(self.pattern_str),
+            resp_status: off(self.response_status),
+        }
+    }
 }
 
 /// How a process is watched.
@@ -78,6 +109,7 @@ fn target_of(layout: Option<&Layout>, exe_id: u32) -> types::gs_target {
     t.tls_known = l.tls.is_some().into();
     t.tls_off = l.tls.unwrap_or(0);
     t.text_vaddr = l.text_vaddr;
+    t.http = l.http.to_abi();
     (t.sysmon_lo, t.sysmon_hi) = l.sysmon.unwrap_or((0, 0));
     t
 }

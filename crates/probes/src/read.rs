@@ -23,8 +23,19 @@ pub struct Counters {
     pub spawns: u64,
     /// See `spawns`.
     pub spawns_used: u64,
+    /// Requests known by their handler.
+    pub handled: u64,
     /// Everything that was lost or bounded.
     pub losses: Losses,
+}
+
+/// By what the requests of a leaf came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is a protocol's name")]
+pub struct Protocols {
+    pub http1: bool,
+    pub http2: bool,
+    pub grpc: bool,
 }
 
 fn unpack(key: u64, c: &types::gs_chunk) -> Chunk {
@@ -103,6 +114,29 @@ impl Probes {
         Ok(())
     }
 
+    /// What is known of leaves besides their paths: the router's template (if it was learned), and by what their
+    /// requests came.
+    pub fn routes(&self, mut each: impl FnMut(u32, Option<&str>, Protocols)) -> Result<(), Error> {
+        let rows = self
+            .maps()
+            .routes
+            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
+            .map_err(Error::read("routes"))?;
+        for (key, value) in rows {
+            let leaf = u32::from_ne_bytes(key[..4].try_into().expect("a leaf has 4 bytes"));
+            let r: types::gs_route = bytes::to(&value);
+            let text = String::from_utf8_lossy(&r.text[..usize::from(r.len).min(r.text.len())]);
+            let has = |bit: u32| u32::from(r.protos) & bit != 0;
+            let protocols = Protocols {
+                http1: has(abi::GS_PROTO_HTTP1),
+                http2: has(abi::GS_PROTO_HTTP2),
+                grpc: has(abi::GS_PROTO_GRPC),
+            };
+            each(leaf, (r.len > 0).then_some(&*text), protocols);
+        }
+        Ok(())
+    }
+
     /// The counters as they stand.
     pub fn counters(&self) -> Result<Counters, Error> {
         let mut n = [0u64; abi::GS_CNT_MAX as usize];
@@ -124,6 +158,7 @@ impl Probes {
             requests: at(abi::GS_CNT_REQUESTS),
             spawns: at(abi::GS_CNT_LINEAGE_SPAWNS),
             spawns_used: at(abi::GS_CNT_LINEAGE_USED),
+            handled: at(abi::GS_CNT_HANDLED),
             losses: Losses {
                 calls_lost: at(abi::GS_CNT_LOST) + self.missed_runs(),
                 ring_full: at(abi::GS_CNT_RING_FULL),

@@ -6,6 +6,8 @@
 mod clock;
 mod describe;
 mod error;
+mod handlers;
+mod hooks;
 mod lineage;
 mod overhead;
 mod program;

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use gostall_gobin::{Binary, Facts, Frame, Role, Symbolizer, TlsG};
 use gostall_model::Role as ModelRole;
-use gostall_probes::{Layout, RolePc};
+use gostall_probes::{HttpOffsets, Layout, RolePc};
+
+use crate::hooks;
 
 /// What an executable turned out to be.
 #[derive(Debug)]
@@ -84,6 +86,15 @@ fn layout(binary: &Binary, facts: &Facts) -> Result<Layout, String> {
             })
             .collect(),
         newproc_site: newproc_site(binary),
+        http: HttpOffsets {
+            request_method: o.request_method,
+            request_uri: o.request_request_uri,
+            request_pattern: o.request_pattern,
+            request_pat: o.request_pat,
+            pattern_str: o.pattern_str,
+            response_status: o.response_status,
+        },
+        hooks: hooks::find(binary, o.h2_state_status),
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gostall_model::{
-    Arch, Attribution, Model, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
+    Arch, Attribution, Model, Protocol, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
 };
 use gostall_probes::{Event, Filter, Probes, SlotState, TailRule};
 use gostall_targets::{Launch, Launched, Target, maps};
@@ -15,6 +15,7 @@ use gostall_targets::{Launch, Launched, Target, maps};
 use crate::clock;
 use crate::describe;
 use crate::error::Error;
+use crate::handlers::Handlers;
 use crate::lineage::Lineage;
 use crate::overhead::{self, Meter};
 use crate::program::{Program, Programs};
@@ -87,6 +88,7 @@ pub struct Session {
     opened: Option<(u64, Instant)>,
     adapt_at: Instant,
     lineage: Lineage,
+    handlers: Handlers,
     known_leaves: HashSet<u32>,
 }
 
@@ -138,6 +140,7 @@ impl Session {
             opened: None,
             adapt_at: Instant::now(),
             lineage: Lineage::default(),
+            handlers: Handlers::default(),
             known_leaves: HashSet::new(),
         };
         match ready {
@@ -165,6 +168,7 @@ impl Session {
         self.probes.mark_threads()?;
         for t in self.slots.values() {
             self.lineage.attach(&mut self.probes, t);
+            self.handlers.meet(&mut self.probes, t);
         }
         std::thread::sleep(WARM_UP);
         for slot in self.slots.keys() {
@@ -276,6 +280,10 @@ impl Session {
                     }
                 }
                 Event::BirthsIdle => self.lineage.review(&mut self.probes)?,
+                Event::Secure { .. } => self.handlers.secure(&mut self.probes),
+                Event::HandlersIdle => self.handlers.handlers_idle(&mut self.probes)?,
+                Event::Path { .. } => self.handlers.path(),
+                Event::RoutesIdle => self.handlers.routes_idle(&mut self.probes),
             }
         }
         self.meter.tick(&self.probes);
@@ -283,6 +291,7 @@ impl Session {
             self.adapt_at = Instant::now() + ADAPT_EVERY;
             self.probes.adapt()?;
             self.lineage.review(&mut self.probes)?;
+            self.handlers.review(&mut self.probes);
         }
         Ok(lines)
     }
@@ -308,6 +317,7 @@ impl Session {
         self.met(slot, pid, target, program, bias);
         if let Some(t) = self.slots.get(&slot) {
             self.lineage.attach(&mut self.probes, t);
+            self.handlers.meet(&mut self.probes, t);
         }
         Ok(())
     }
@@ -372,6 +382,19 @@ impl Session {
         let model = &mut self.model;
         self.probes.nodes(|n| model.add_node(n))?;
         self.probes.chunks(|c| model.add_chunk(c))?;
+        self.probes.routes(|leaf, template, protocols| {
+            if let Some(t) = template {
+                model.learn(leaf, t);
+            }
+            let named = [
+                (protocols.http1, Protocol::Http1),
+                (protocols.http2, Protocol::Http2),
+                (protocols.grpc, Protocol::Grpc),
+            ];
+            for (_, protocol) in named.into_iter().filter(|(has, _)| *has) {
+                model.add_protocol(leaf, protocol);
+            }
+        })?;
         let mut losses = self.probes.counters()?.losses;
         for (slot, t) in &self.slots {
             // What a Go program called while its executable was still being read.

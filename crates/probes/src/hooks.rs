@@ -1,0 +1,178 @@
+//! The uprobes: births of goroutines, handlers, routers. Each set is attached and taken away while the rest goes on.
+
+use std::path::Path;
+
+use gostall_bpf::abi;
+use libbpf_rs::{Link, ProgramMut, UprobeMultiOpts};
+
+use crate::error::Error;
+use crate::loader::Probes;
+
+/// See [`Hook::cookie`].
+pub const HOOK_ARG_SHIFT: u32 = abi::GS_HOOK_ARG_SHIFT;
+
+/// What stands at a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HookKind {
+    /// A server's handler is called with a `*http.Request`.
+    Handler,
+    /// `(*response).finishRequest`.
+    Http1Finish,
+    /// The end of HTTP/2's handlerDone.
+    Http2Done,
+    /// An HTTP/2 handler has panicked.
+    Http2Panic,
+    /// `http.Error`.
+    HttpError,
+    /// `(*response).Hijack`.
+    Hijack,
+    /// A router is called with a `*http.Request`.
+    Router,
+}
+
+/// A site.
+#[derive(Debug, Clone, Copy)]
+pub struct Hook {
+    /// What stands there.
+    pub kind: HookKind,
+    /// Where, in the file.
+    pub file_offset: u64,
+    /// What the program is told: whether it stands on the branch of a stack check, which argument it is to read
+    /// (abi.h, `GS_HOOK_*`); for [`HookKind::Http2Done`] the offset of the status.
+    pub cookie: u64,
+}
+
+/// All sites of an executable.
+#[derive(Debug, Clone, Default)]
+pub struct Hooks {
+    /// Those that tell of requests over TLS and HTTP/2.
+    pub handlers: Vec<Hook>,
+    /// Those that tell the templates of routes.
+    pub routers: Vec<Hook>,
+    /// What cannot be probed, and what is not seen for that.
+    pub missing: Vec<String>,
+}
+
+/// A set that comes and goes as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookSet {
+    /// [`Hooks::handlers`].
+    Handlers,
+    /// [`Hooks::routers`].
+    Routers,
+}
+
+/// Links by set.
+#[derive(Default)]
+pub(crate) struct HookLinks {
+    pub(crate) newproc: Vec<Link>,
+    handlers: Vec<Link>,
+    routers: Vec<Link>,
+}
+
+impl HookLinks {
+    pub(crate) fn clear(&mut self) {
+        self.newproc.clear();
+        self.handlers.clear();
+        self.routers.clear();
+    }
+}
+
+fn multi(program: &ProgramMut<'_>, path: &Path, sites: &[Hook]) -> Result<Link, Error> {
+    let opts = UprobeMultiOpts {
+        offsets: sites.iter().map(|h| h.file_offset as usize).collect(),
+        cookies: sites.iter().map(|h| h.cookie).collect(),
+        ..Default::default()
+    };
+    program
+        .attach_uprobe_multi_with_opts(-1, path, "", opts)
+        .map_err(Error::attach("the uprobes at handlers"))
+}
+
+impl Probes {
+    /// Sees goroutines being born in the executable behind `path` (a `/proc/PID/exe`).
+    pub fn attach_newproc(&mut self, path: &Path, file_offset: u64) -> Result<(), Error> {
+        self.bss().births_idle = 0;
+        let opts = UprobeMultiOpts {
+            offsets: vec![file_offset as usize],
+            ..Default::default()
+        };
+        let link = self
+            .skel
+            .progs
+            .on_newproc
+            .attach_uprobe_multi_with_opts(-1, path, "", opts)
+            .map_err(Error::attach("the uprobe at runtime.newproc"))?;
+        self.hooks.newproc.push(link);
+        Ok(())
+    }
+
+    /// No longer sees births, until the kernel side asks for it.
+    pub fn detach_newproc(&mut self) {
+        self.hooks.newproc.clear();
+        self.bss().lineage_wanted = 0;
+    }
+
+    /// Attaches a set of sites in the executable behind `path`, ends before beginnings.
+    pub fn attach_hooks(&mut self, set: HookSet, path: &Path, sites: &[Hook]) -> Result<(), Error> {
+        let bss = self.bss();
+        match set {
+            HookSet::Handlers => (bss.handlers_idle, bss.handlers_wanted) = (0, 1),
+            HookSet::Routers => (bss.routes_idle, bss.routes_wanted) = (0, 1),
+        }
+        let kinds = [
+            HookKind::Http1Finish,
+            HookKind::Http2Done,
+            HookKind::Http2Panic,
+            HookKind::HttpError,
+            HookKind::Hijack,
+            HookKind::Router,
+            HookKind::Handler,
+        ];
+        let mut links = Vec::new();
+        for kind in kinds {
+            let here: Vec<Hook> = sites.iter().copied().filter(|h| h.kind == kind).collect();
+            if here.is_empty() {
+                continue;
+            }
+            let p = &self.skel.progs;
+            let program = match kind {
+                HookKind::Handler => &p.on_handler,
+                HookKind::Http1Finish => &p.on_http1_finish,
+                HookKind::Http2Done => &p.on_http2_done,
+                HookKind::Http2Panic => &p.on_http2_panic,
+                HookKind::HttpError => &p.on_http_error,
+                HookKind::Hijack => &p.on_hijack,
+                HookKind::Router => &p.on_router,
+            };
+            links.push(multi(program, path, &here)?);
+        }
+        match set {
+            HookSet::Handlers => self.hooks.handlers.append(&mut links),
+            HookSet::Routers => self.hooks.routers.append(&mut links),
+        }
+        Ok(())
+    }
+
+    /// A set stays: the kernel side is to count anew before it asks.
+    pub fn ask_again(&mut self, set: HookSet) {
+        match set {
+            HookSet::Handlers => self.bss().handlers_idle = 0,
+            HookSet::Routers => self.bss().routes_idle = 0,
+        }
+    }
+
+    /// Takes a set away everywhere, until the kernel side asks for it.
+    pub fn detach_hooks(&mut self, set: HookSet) {
+        match set {
+            HookSet::Handlers => {
+                self.hooks.handlers.clear();
+                self.bss().handlers_wanted = 0;
+            }
+            HookSet::Routers => {
+                self.hooks.routers.clear();
+                self.bss().routes_wanted = 0;
+            }
+        }
+    }
+}

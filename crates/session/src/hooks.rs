@@ -1,0 +1,163 @@
+//! Where an executable's handlers are called, and where their answers are complete: the sites of the uprobes that
+//! TLS, HTTP/2 and route templates need. Only instructions that the kernel emulates are taken; what is inlined away
+//! is looked for where it went, and named where it is not found.
+
+use gostall_gobin::{Binary, Function, Site};
+use gostall_probes::{Hook, HookKind, Hooks};
+
+/// The copies of HTTP/2 there are: in net/http up to Go 1.26, in a package of its own since, and x/net's.
+struct Http2 {
+    prefix: &'static str,
+    run_handler: &'static str,
+    /// `None`: x/net's, whose handlers net/http does not call.
+    own_handler: Option<&'static str>,
+}
+
+const HTTP2: [Http2; 3] = [
+    Http2 {
+        prefix: "net/http.(*http2",
+        run_handler: "net/http.(*http2serverConn).runHandler",
+        own_handler: None,
+    },
+    Http2 {
+        prefix: "net/http/internal/http2.(*",
+        run_handler: "net/http/internal/http2.(*serverConn).runHandler",
+        own_handler: None,
+    },
+    Http2 {
+        prefix: "golang.org/x/net/http2.(*",
+        run_handler: "golang.org/x/net/http2.(*serverConn).runHandler",
+        own_handler: Some("golang.org/x/net/http2.(*serverConn).runHandler"),
+    },
+];
+
+/// `http2responseWriterState.status` in golang.org/x/net/http2 since v0.1.0 (2022), which has six pointers and a
+/// slice before it.
+const X_NET_STATUS: u32 = 72;
+
+fn hook(kind: HookKind, site: Site, cookie: u64) -> Hook {
+    Hook {
+        kind,
+        file_offset: site.file_offset,
+        cookie: cookie | u64::from(site.kind.skip_when_taken()),
+    }
+}
+
+/// Which argument register holds the `*http.Request`, as cookies have it.
+fn argument(n: u64) -> u64 {
+    n << gostall_probes::HOOK_ARG_SHIFT
+}
+
+/// The functions in which a call to `caller`'s callee is to be looked for: itself, and those it was inlined into.
+fn bodies(binary: &Binary, name: &str) -> Vec<Function> {
+    let mut all = Vec::new();
+    for presence in binary.inlined_into(&[name]) {
+        all.extend(presence.function.clone());
+        all.extend(presence.inlined_into.into_iter().map(|i| i.function));
+    }
+    all
+}
+
+fn calls(binary: &Binary, callers: &[Function], callee: &str) -> Vec<Site> {
+    let found = binary.find(&[callee]);
+    let Some(Some(callee)) = found.first() else {
+        return Vec::new();
+    };
+    callers
+        .iter()
+        .flat_map(|f| binary.call_site(f, callee))
+        .collect()
+}
+
+fn http2(binary: &Binary, copy: &Http2, status: Option<u32>, hooks: &mut Hooks) {
+    let runs = binary.functions_where(|n| {
+        n.strip_prefix(copy.run_handler)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(".func"))
+    });
+    if runs.is_empty() {
+        return;
+    }
+    let done = format!("{}responseWriter).handlerDone", copy.prefix);
+    let ends = calls(binary, &bodies(binary, &done), "sync.(*Pool).Put");
+    if ends.is_empty() {
+        hooks
+            .missing
+            .push(format!("the end of {done}, so HTTP/2 requests"));
+        return;
+    }
+    let cookie = status.map_or(u64::from(u32::MAX), u64::from);
+    let end = |site: Site| Hook {
+        kind: HookKind::Http2Done,
+        file_offset: site.file_offset,
+        cookie,
+    };
+    hooks.handlers.extend(ends.into_iter().map(end));
+    let reset = format!("{}serverConn).writeFrameFromHandler", copy.prefix);
+    let panics = calls(binary, &runs, &reset);
+    hooks
+        .handlers
+        .extend(panics.into_iter().map(|s| hook(HookKind::Http2Panic, s, 0)));
+    if let Some(name) = copy.own_handler
+        && let Some(Some(f)) = binary.find(&[name]).first()
+        && let Some(site) = binary.entry_site(f)
+    {
+        hooks
+            .handlers
+            .push(hook(HookKind::Handler, site, argument(2)));
+    }
+}
+
+/// Every site of an executable.
+pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
+    let mut hooks = Hooks::default();
+    let entries = [
+        (
+            HookKind::Handler,
+            "net/http.serverHandler.ServeHTTP",
+            argument(3),
+        ),
+        (
+            HookKind::Http1Finish,
+            "net/http.(*response).finishRequest",
+            0,
+        ),
+        (HookKind::HttpError, "net/http.Error", 0),
+        (HookKind::Hijack, "net/http.(*response).Hijack", 0),
+        (HookKind::Router, "net/http.(*ServeMux).ServeHTTP", 0),
+    ];
+    let names = entries.map(|(_, name, _)| name);
+    for ((kind, name, cookie), function) in entries.into_iter().zip(binary.find(&names)) {
+        let site = function.as_ref().and_then(|f| binary.entry_site(f));
+        match site {
+            Some(site) if kind == HookKind::Router => {
+                hooks.routers.push(hook(kind, site, cookie));
+            }
+            Some(site) => hooks.handlers.push(hook(kind, site, cookie)),
+            // Not linked in, or inlined: only the first two are needed.
+            None if matches!(kind, HookKind::Handler | HookKind::Http1Finish)
+                && binary
+                    .inlined_into(&[name])
+                    .iter()
+                    .any(|p| !p.inlined_into.is_empty()) =>
+            {
+                hooks
+                    .missing
+                    .push(format!("{name} is inlined, so requests over TLS"));
+            }
+            None => {}
+        }
+    }
+    for copy in &HTTP2 {
+        let status = if copy.own_handler.is_some() {
+            Some(X_NET_STATUS)
+        } else {
+            h2_status
+        };
+        http2(binary, copy, status, &mut hooks);
+    }
+    // Without a beginning the ends are of no use.
+    if !hooks.handlers.iter().any(|h| h.kind == HookKind::Handler) {
+        hooks.handlers.clear();
+    }
+    hooks
+}
