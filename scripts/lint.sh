@@ -10,7 +10,10 @@ lint_go() {
 		say "not formatted by gofmt: $unformatted"
 		return 1
 	fi
-	(cd testbed && go vet ./...)
+	local module
+	for module in testbed testbed/grpc testbed/routers; do
+		(cd "$module" && go vet ./...) || return 1
+	done
 }
 lint_shell() {
 	local f
