@@ -107,6 +107,7 @@ struct gs_http {
 
 /* Cookies of the probes at handlers. */
 #define GS_HOOK_JBE 1	  /* on a stack check's branch: nothing when it is taken */
+#define GS_HOOK_MATCHED 2	  /* the router is done with the request */
 #define GS_HOOK_ARG_SHIFT 4 /* which argument the *http.Request is */
 
 /* A target process: what its executable says of itself. Filled by user space. */
@@ -243,6 +244,8 @@ struct gs_conn {
 	__u64 last_ns;	  /* TLS and HTTP/2: when the last read that brought bytes began */
 	__u64 writer;	  /* the handler's ResponseWriter, in the target's memory */
 	__u64 routed;	  /* the *http.Request a router has, there */
+	__u64 pattern;	  /* the text it left on it, there, and how long that is */
+	__u64 pattern_len;
 };
 
 /* Bytes that cannot be decided on yet (a partial request line, pipelined requests)

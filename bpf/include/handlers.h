@@ -187,7 +187,7 @@ static __always_inline void handlers_useless(__u32 slot)
 SEC("uprobe.multi")
 int on_handler(struct pt_regs *regs)
 {
-	__u64 cookie = bpf_get_attach_cookie(regs), request, writer, key = 0, now;
+	__u64 cookie = bpf_get_attach_cookie(regs), request, writer, first, key = 0, now, rws = 0;
 	struct scratch *s;
 	struct gs_conn *c;
 	__u32 leaf;
@@ -208,12 +208,15 @@ int on_handler(struct pt_regs *regs)
 		return 0;
 	}
 	handlers_idle = 0;
+	first = GO_ARG1(regs);
 	writer = GO_ARG2(regs);
 	request = GO_ARG3(regs);
 	/* Loaded one by one: the context may not be read at a computed offset. */
-	asm volatile("" : "+r"(writer), "+r"(request));
-	if ((cookie >> GS_HOOK_ARG_SHIFT) == 2)
+	asm volatile("" : "+r"(first), "+r"(writer), "+r"(request));
+	if ((cookie >> GS_HOOK_ARG_SHIFT) == 2) {
 		request = writer;
+		writer = first;
+	}
 	count(GS_CNT_HANDLED);
 	leaf = request_leaf(request);
 	if (c && c->kind == GS_K_TLS && c->g == s->call.g) {
@@ -226,7 +229,10 @@ int on_handler(struct pt_regs *regs)
 		return 0;
 	}
 	leaf_proto(leaf, GS_PROTO_HTTP2);
-	stream_begin(leaf, 0);
+	/* The ResponseWriter of HTTP/2 is a pointer to its state, until it is done. */
+	if (!user_u64(&rws, writer))
+		rws = 0;
+	stream_begin(leaf, rws);
 	return 0;
 }
 
@@ -297,23 +303,43 @@ int on_http2_done(struct pt_regs *regs)
 	return 0;
 }
 
-/* An HTTP/2 handler has panicked: its stream is about to be reset. */
-SEC("uprobe.multi")
-int on_http2_panic(struct pt_regs *regs)
+/* A stream ends without its last frame. */
+static __always_inline int stream_broken(struct pt_regs *regs)
 {
-	struct scratch *s;
+	struct scratch *s = hook_enter(regs);
 	struct gs_conn *c;
 	__u64 key = 0;
+	__s32 offset;
+	__u8 sent = 0;
 
-	s = hook_enter(regs);
 	if (!s)
 		return 0;
 	c = hook_conn(s, &key);
 	if (!c || c->kind != GS_K_STREAM || !c->active)
 		return 0;
+	/* status is followed by wroteHeader and sentHeader. */
+	offset = bpf_get_attach_cookie(regs);
+	if (c->writer && offset >= 0 &&
+	    !bpf_probe_read_user(&sent, 1, (void *)(c->writer + offset + 9)) && sent)
+		c->status = status_at(c->writer, offset);
 	request_end(c, key, s->call.now, 1);
 	conn_delete(key);
 	return 0;
+}
+
+/* An HTTP/2 handler has panicked: its stream is about to be reset. */
+SEC("uprobe.multi")
+int on_http2_panic(struct pt_regs *regs)
+{
+	return stream_broken(regs);
+}
+
+/* Up to Go 1.21 the state of a stream whose client has left is not given back: then the
+ * handler's goroutine takes its leave of the connection's with the request still open. */
+SEC("uprobe.multi")
+int on_http2_left(struct pt_regs *regs)
+{
+	return stream_broken(regs);
 }
 
 /* http.Error(w, text, code): the router's own 404 and 405, as on the wire. */
@@ -357,8 +383,14 @@ int on_router(struct pt_regs *regs)
 	if (!gs || gs->goid != s->call.goid || (gs->kind != GS_G_OWNER && gs->kind != GS_G_CHILD))
 		return 0;
 	c = conn_get(gs->conn);
-	if (c && c->active && (gs->kind == GS_G_OWNER || c->begin_ns == gs->request))
-		c->routed = GO_ARG3(regs);
+	if (!c || !c->active || (gs->kind != GS_G_OWNER && c->begin_ns != gs->request))
+		return 0;
+	c->routed = GO_ARG3(regs);
+	/* A handler behind a router: the pattern is there already. */
+	if (cookie & GS_HOOK_MATCHED)
+		route_matched(c);
+	else
+		c->pattern = 0;
 	return 0;
 }
 

@@ -16,7 +16,40 @@ static __always_inline void routes_useless(__u32 slot)
 		tell(GS_E_ROUTES_IDLE, slot);
 }
 
-/* The answer to a request begins: what has the router made of it? */
+/* The pattern on a *http.Request, its text and length. */
+static __always_inline int pattern_of(struct gs_target *tg, __u64 request, __u64 text[2])
+{
+	__u64 pat = 0;
+
+	if (tg->http.req_pattern >= 0)
+		return !bpf_probe_read_user(text, 16, (void *)(request + tg->http.req_pattern));
+	if (tg->http.req_pat < 0 || tg->http.pattern_str < 0 ||
+	    !user_u64(&pat, request + tg->http.req_pat))
+		return 0;
+	text[0] = text[1] = 0;
+	return !pat || !bpf_probe_read_user(text, 16, (void *)(pat + tg->http.pattern_str));
+}
+
+/* A handler is called with the request it was chosen for. Patterns live as long as their
+ * router does, requests do not. */
+__noinline int route_matched(struct gs_conn *c)
+{
+	struct scratch *s = scratch_get();
+	__u64 text[2] = {};
+	struct gs_target *tg;
+
+	if (!s || !c)
+		return 0;
+	tg = target_of(s);
+	if (tg && pattern_of(tg, c->routed, text) && text[1]) {
+		c->pattern = text[0];
+		c->pattern_len = text[1];
+	}
+	return 0;
+}
+
+/* The answer to a request begins: what has the router made of it? Whether the text fits
+ * the path is for user space to see. */
 __noinline int route_learn(struct gs_conn *c, __u64 key)
 {
 	struct gs_route *r, fresh = {};
@@ -35,16 +68,10 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 		routes_useless(slot);
 		return 0;
 	}
-	if (tg->http.req_pattern >= 0) {
-		if (bpf_probe_read_user(text, 16, (void *)(c->routed + tg->http.req_pattern)))
-			return 0;
-	} else if (tg->http.req_pat >= 0 && tg->http.pattern_str >= 0) {
-		__u64 pat = 0;
-
-		if (!user_u64(&pat, c->routed + tg->http.req_pat) ||
-		    (pat && bpf_probe_read_user(text, 16, (void *)(pat + tg->http.pattern_str))))
-			return 0;
-	} else {
+	if (c->pattern) {
+		text[0] = c->pattern;
+		text[1] = c->pattern_len;
+	} else if (!pattern_of(tg, c->routed, text)) {
 		return 0;
 	}
 	n = text[1] > GS_ROUTE_TEXT ? 0 : text[1];

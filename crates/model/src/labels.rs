@@ -138,6 +138,10 @@ fn by_template(
     for id in ids {
         if let Some((method, path)) = path_of(nodes, *id) {
             let route = Route::learned(&sources.learned[id], path.len()).with_method(method);
+            // Read from a process that goes on meanwhile: what does not fit the path is not its template.
+            let Some(route) = route.for_path(method, &path) else {
+                continue;
+            };
             own.insert(*id, route.template().clone());
             if !learned.contains(&route) {
                 learned.push(route);

@@ -193,6 +193,50 @@ impl Route {
         self
     }
 
+    /// The route as it stands for a whole path: itself, or under the literal prefix that a router before it has
+    /// taken off; `None` where it fits neither way.
+    pub(crate) fn for_path(self, method: &str, path: &[(NodeKind, &str)]) -> Option<Route> {
+        if self.could_match(method, path) {
+            return Some(self);
+        }
+        let prefix = (1..path.len())
+            .take_while(|&n| path[n - 1].0 == NodeKind::Literal && !path[n - 1].1.is_empty())
+            .find(|&n| self.could_match(method, &path[n..]))?;
+        let before: Vec<&str> = path[..prefix].iter().map(|(_, text)| *text).collect();
+        let segments = before
+            .iter()
+            .map(|text| Seg::Literal((*text).to_owned()))
+            .chain(self.segments)
+            .collect();
+        Some(Route {
+            method: self.method,
+            template: format!("/{}{}", before.join("/"), self.template).into(),
+            segments,
+        })
+    }
+
+    /// Like [`Route::matches`], but what the kernel side has merged may have been anything.
+    fn could_match(&self, method: &str, path: &[(NodeKind, &str)]) -> bool {
+        if self.method.as_deref().is_some_and(|m| m != method) {
+            return false;
+        }
+        let mut rest = path.iter();
+        for seg in &self.segments {
+            if *seg == Seg::Rest {
+                return true;
+            }
+            match (seg, rest.next()) {
+                (_, None) => return false,
+                (_, Some((NodeKind::CatchAll, _))) => return true,
+                (Seg::Literal(literal), Some((NodeKind::Literal, text))) if literal != text => {
+                    return false;
+                }
+                _ => {}
+            }
+        }
+        rest.next().is_none()
+    }
+
     fn matches(&self, method: &str, path: &[(NodeKind, &str)]) -> bool {
         if self.method.as_deref().is_some_and(|m| m != method) {
             return false;

@@ -10,6 +10,8 @@ use crate::loader::Probes;
 
 /// See [`Hook::cookie`].
 pub const HOOK_ARG_SHIFT: u32 = abi::GS_HOOK_ARG_SHIFT;
+/// See [`Hook::cookie`]: the router is done with the request.
+pub const HOOK_MATCHED: u64 = abi::GS_HOOK_MATCHED as u64;
 
 /// What stands at a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +24,8 @@ pub enum HookKind {
     Http2Done,
     /// An HTTP/2 handler has panicked.
     Http2Panic,
+    /// A goroutine of HTTP/2's handlers takes its leave (up to Go 1.21).
+    Http2Left,
     /// `http.Error`.
     HttpError,
     /// `(*response).Hijack`.
@@ -124,6 +128,7 @@ impl Probes {
             HookKind::Http1Finish,
             HookKind::Http2Done,
             HookKind::Http2Panic,
+            HookKind::Http2Left,
             HookKind::HttpError,
             HookKind::Hijack,
             HookKind::Router,
@@ -141,6 +146,7 @@ impl Probes {
                 HookKind::Http1Finish => &p.on_http1_finish,
                 HookKind::Http2Done => &p.on_http2_done,
                 HookKind::Http2Panic => &p.on_http2_panic,
+                HookKind::Http2Left => &p.on_http2_left,
                 HookKind::HttpError => &p.on_http_error,
                 HookKind::Hijack => &p.on_hijack,
                 HookKind::Router => &p.on_router,

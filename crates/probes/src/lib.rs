@@ -18,7 +18,7 @@ mod syscalls;
 
 pub use error::Error;
 pub use event::{Call, Event, FdSeen};
-pub use hooks::{HOOK_ARG_SHIFT, Hook, HookKind, HookSet, Hooks};
+pub use hooks::{HOOK_ARG_SHIFT, HOOK_MATCHED, Hook, HookKind, HookSet, Hooks};
 pub use loader::Probes;
 pub use process::{HttpOffsets, Layout, RolePc, SlotState};
 pub use read::{Counters, Protocols};

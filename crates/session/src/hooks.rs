@@ -86,17 +86,31 @@ fn http2(binary: &Binary, copy: &Http2, status: Option<u32>, hooks: &mut Hooks) 
         return;
     }
     let cookie = status.map_or(u64::from(u32::MAX), u64::from);
-    let end = |site: Site| Hook {
-        kind: HookKind::Http2Done,
-        file_offset: site.file_offset,
-        cookie,
+    let at = |kind: HookKind| {
+        move |site: Site| Hook {
+            kind,
+            file_offset: site.file_offset,
+            cookie,
+        }
     };
-    hooks.handlers.extend(ends.into_iter().map(end));
+    hooks
+        .handlers
+        .extend(ends.into_iter().map(at(HookKind::Http2Done)));
     let reset = format!("{}serverConn).writeFrameFromHandler", copy.prefix);
     let panics = calls(binary, &runs, &reset);
     hooks
         .handlers
-        .extend(panics.into_iter().map(|s| hook(HookKind::Http2Panic, s, 0)));
+        .extend(panics.into_iter().map(at(HookKind::Http2Panic)));
+    // Up to Go 1.21 a stream whose client has left ends without giving its state back.
+    let leave = format!("{}serverConn).sendServeMsg", copy.prefix);
+    let before_122 = binary.version().is_some_and(|v| v.minor < 22);
+    if before_122
+        && let Some(Some(f)) = binary.find(&[&leave]).first()
+        && let Some(site) = binary.entry_site(f)
+    {
+        // Twice, where the stack grows, does no harm: the first ends the request.
+        hooks.handlers.push(at(HookKind::Http2Left)(site));
+    }
     if let Some(name) = copy.own_handler
         && let Some(Some(f)) = binary.find(&[name]).first()
         && let Some(site) = binary.entry_site(f)
@@ -124,6 +138,11 @@ pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
         (HookKind::HttpError, "net/http.Error", 0),
         (HookKind::Hijack, "net/http.(*response).Hijack", 0),
         (HookKind::Router, "net/http.(*ServeMux).ServeHTTP", 0),
+        (
+            HookKind::Router,
+            "net/http.HandlerFunc.ServeHTTP",
+            gostall_probes::HOOK_MATCHED,
+        ),
     ];
     let names = entries.map(|(_, name, _)| name);
     for ((kind, name, cookie), function) in entries.into_iter().zip(binary.find(&names)) {
