@@ -19,6 +19,7 @@
 #define GS_NR_UNKNOWN 1021
 
 /* Result field of GS_NR_REQUEST. */
+#define GS_STATUS_GRPC 1000  /* plus grpc-status */
 #define GS_STATUS_UNSEEN 1    /* answered, by whoever took the connection over, unseen */
 #define GS_REQ_ABORTED 0x400  /* ended without a complete response */
 #define GS_REQ_UNROUTED 0x800 /* the router's own 404 or 405 was seen */
@@ -103,6 +104,8 @@ struct gs_http {
 	__s32 req_pat;
 	__s32 pattern_str;
 	__s32 resp_status;
+	__s32 grpc_method; /* found at the first call; -1: not yet */
+	__s32 grpc_code;
 };
 
 /* Cookies of the probes at handlers. */
@@ -212,6 +215,10 @@ enum gs_resp {
 #define GS_METHOD_HEAD 1
 #define GS_METHOD_CONNECT 2
 
+/* A stream that is a gRPC call: on gRPC's own transport, or within net/http's handler. */
+#define GS_GRPC_OWN 1
+#define GS_GRPC_WITHIN 2
+
 struct gs_conn {
 	__u64 g;	  /* the goroutine that reads its requests */
 	__u64 begin_ns;	  /* first byte of the request; identifies it */
@@ -240,7 +247,8 @@ struct gs_conn {
 	__u8 skip;	  /* this request is not sampled */
 	__u8 served;	  /* requests ended on this connection, saturating */
 	__u8 hijacked;	  /* by a handler of a TLS connection */
-	__u8 hname[24];
+	__u8 grpc;	  /* GS_GRPC_* */
+	__u8 hname[23];
 	__u64 last_ns;	  /* TLS and HTTP/2: when the last read that brought bytes began */
 	__u64 writer;	  /* the handler's ResponseWriter, in the target's memory */
 	__u64 routed;	  /* the *http.Request a router has, there */

@@ -205,6 +205,9 @@ __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
 										    s->call.begin;
 			if (!c->next_ns)
 				c->next_ns = c->last_ns;
+			/* Who reads it now may start the goroutines of its streams. */
+			if (!c->active && c->g != s->call.reg_g && owner_set(key))
+				c->g = s->call.reg_g;
 		}
 	} else if (class <= GS_C_SPLICE && s->call.ret > 0 && !is_alert(s)) {
 		c->write_ns = s->call.now;

@@ -60,31 +60,24 @@ static __always_inline struct gs_conn *hook_conn(struct scratch *s, __u64 *key)
 }
 
 /* Writes "METHOD target " into the window as a client would have sent it, and finds its
- * leaf the way it is found on the wire. */
-__noinline __u32 request_leaf(__u64 request)
+ * leaf the way it is found on the wire. No method is GET (net/http.Request). */
+__noinline __u32 text_leaf(__u64 method, __u64 method_len, __u64 uri, __u64 uri_len)
 {
 	struct scratch *s = scratch_get();
-	__u64 method[2] = {}, uri[2] = {};
-	struct gs_target *tg;
-	__u32 n, at;
+	__u32 n, at = 3;
 
 	if (!s)
 		return GS_OTHER;
-	tg = target_of(s);
-	if (!tg || tg->http.req_method < 0 || tg->http.req_uri < 0)
-		return GS_OTHER;
-	if (bpf_probe_read_user(method, 16, (void *)(request + tg->http.req_method)) ||
-	    bpf_probe_read_user(uri, 16, (void *)(request + tg->http.req_uri)))
-		goto fault;
-	/* No method is GET (net/http.Request). */
-	at = method[1] ? method[1] > METHOD_MAX - 1 ? METHOD_MAX - 1 : method[1] : 3;
 	__builtin_memcpy(s->buf, "GET ", 4);
-	if (method[1] && bpf_probe_read_user(s->buf, at & 31, (void *)method[0]))
-		goto fault;
+	if (method_len) {
+		at = method_len > METHOD_MAX - 1 ? METHOD_MAX - 1 : method_len;
+		if (bpf_probe_read_user(s->buf, at & 31, (void *)method))
+			goto fault;
+	}
 	s->buf[at & 31] = ' ';
 	at = (at & 31) + 1;
-	n = uri[1] > URI_MAX ? URI_MAX : uri[1];
-	if (!n || bpf_probe_read_user(s->buf + at, n, (void *)uri[0]))
+	n = uri_len > URI_MAX ? URI_MAX : uri_len;
+	if (!n || bpf_probe_read_user(s->buf + at, n, (void *)uri))
 		goto fault;
 	at += n;
 	s->buf[at & (WINDOW - 1)] = ' ';
@@ -94,6 +87,19 @@ __noinline __u32 request_leaf(__u64 request)
 fault:
 	count(GS_CNT_READ_FAULT);
 	return GS_OTHER;
+}
+
+/* The leaf of a *http.Request. */
+static __always_inline __u32 request_leaf(struct scratch *s, __u64 request)
+{
+	__u64 method[2] = {}, uri[2] = {};
+	struct gs_target *tg = target_of(s);
+
+	if (!tg || tg->http.req_method < 0 || tg->http.req_uri < 0 ||
+	    bpf_probe_read_user(method, 16, (void *)(request + tg->http.req_method)) ||
+	    bpf_probe_read_user(uri, 16, (void *)(request + tg->http.req_uri)))
+		return GS_OTHER;
+	return text_leaf(method[0], method[1], uri[0], uri[1]);
 }
 
 /* Says what a leaf's requests came by, besides plain HTTP/1. */
@@ -218,8 +224,8 @@ int on_handler(struct pt_regs *regs)
 		writer = first;
 	}
 	count(GS_CNT_HANDLED);
-	leaf = request_leaf(request);
-	if (c && c->kind == GS_K_TLS && c->g == s->call.g) {
+	leaf = request_leaf(s, request);
+	if (c && c->kind == GS_K_TLS) {
 		now = s->call.now;
 		request_begin(c, c->served && c->next_ns ? c->next_ns : c->last_ns ? c->last_ns : now);
 		c->next_ns = 0;
@@ -295,7 +301,8 @@ int on_http2_done(struct pt_regs *regs)
 	if (!c || c->kind != GS_K_STREAM || !c->active)
 		return 0;
 	/* golang.org/x/net/http2 and the copy in net/http differ: the cookie is the offset. */
-	c->status = status_at(GO_ARG2(regs), bpf_get_attach_cookie(regs));
+	if (c->grpc != GS_GRPC_WITHIN || c->status < GS_STATUS_GRPC)
+		c->status = status_at(GO_ARG2(regs), bpf_get_attach_cookie(regs));
 	if (c->routed)
 		route_learn(c, key);
 	request_end(c, key, s->call.now, 0);

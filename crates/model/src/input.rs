@@ -16,6 +16,8 @@ pub const NR_UNKNOWN: u16 = 1021;
 
 /// The HTTP status within the `res` of a [`NR_REQUEST`] series (0: none was sent).
 pub const REQUEST_STATUS_MASK: u16 = 0x3ff;
+/// Statuses from here on are gRPC's: this plus grpc-status.
+pub const REQUEST_STATUS_GRPC: u16 = 1000;
 /// In place of a status: the request was answered by whoever took its TLS connection over, unseen.
 pub const REQUEST_STATUS_UNSEEN: u16 = 1;
 /// Flag in `res` of [`NR_REQUEST`]: the request ended without a complete response.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::errno;
 use crate::hist::{Histogram, QUANTILE_ERROR};
 use crate::input::{
-    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED, REQUEST_STATUS_MASK,
-    REQUEST_STATUS_UNSEEN, Tail,
+    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED, REQUEST_STATUS_GRPC,
+    REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, Tail,
 };
 use crate::labels::{Label, Labels, Owner};
 use crate::model::Model;
@@ -184,11 +184,22 @@ impl Coverage {
     }
 }
 
+/// Statuses of gRPC that count as errors: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL,
+/// UNAVAILABLE, DATA_LOSS.
+const GRPC_ERRORS: [u16; 7] = [2, 4, 8, 12, 13, 14, 15];
+
 impl Gathered {
     fn add_requests(&mut self, res: u16, histogram: &Histogram) {
         let status = res & REQUEST_STATUS_MASK;
         let n = histogram.count();
         self.requests.merge(histogram);
+        if let Some(code) = status.checked_sub(REQUEST_STATUS_GRPC) {
+            if res & REQUEST_ABORTED != 0 || GRPC_ERRORS.contains(&code) {
+                self.errors += n;
+            }
+            *self.statuses.entry(code).or_default() += n;
+            return;
+        }
         // Without a status nothing was answered: aborted, whatever the flag says.
         if res & REQUEST_ABORTED != 0 || status == 0 || status >= 500 {
             self.errors += n;

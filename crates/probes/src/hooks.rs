@@ -26,6 +26,10 @@ pub enum HookKind {
     Http2Panic,
     /// A goroutine of HTTP/2's handlers takes its leave (up to Go 1.21).
     Http2Left,
+    /// gRPC hands a stream to its method.
+    GrpcStream,
+    /// gRPC gives a method's status to the transport.
+    GrpcStatus,
     /// `http.Error`.
     HttpError,
     /// `(*response).Hijack`.
@@ -129,6 +133,8 @@ impl Probes {
             HookKind::Http2Done,
             HookKind::Http2Panic,
             HookKind::Http2Left,
+            HookKind::GrpcStatus,
+            HookKind::GrpcStream,
             HookKind::HttpError,
             HookKind::Hijack,
             HookKind::Router,
@@ -147,6 +153,8 @@ impl Probes {
                 HookKind::Http2Done => &p.on_http2_done,
                 HookKind::Http2Panic => &p.on_http2_panic,
                 HookKind::Http2Left => &p.on_http2_left,
+                HookKind::GrpcStatus => &p.on_grpc_status,
+                HookKind::GrpcStream => &p.on_grpc_stream,
                 HookKind::HttpError => &p.on_http_error,
                 HookKind::Hijack => &p.on_hijack,
                 HookKind::Router => &p.on_router,

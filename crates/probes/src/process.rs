@@ -62,6 +62,7 @@ pub struct HttpOffsets {
     pub request_pat: Option<u32>,
     pub pattern_str: Option<u32>,
     pub response_status: Option<u32>,
+    pub grpc_code: Option<u32>,
 }
 
 impl HttpOffsets {
@@ -74,6 +75,8 @@ impl HttpOffsets {
             req_pat: off(self.request_pat),
             pattern_str: off(self.pattern_str),
             resp_status: off(self.response_status),
+            grpc_method: -1,
+            grpc_code: off(self.grpc_code),
         }
     }
 }

@@ -121,6 +121,53 @@ fn http2(binary: &Binary, copy: &Http2, status: Option<u32>, hooks: &mut Hooks) 
     }
 }
 
+/// gRPC's server: where streams are handed out, and where either transport is given a status.
+fn grpc(binary: &Binary, hooks: &mut Hooks) {
+    const TRANSPORT: &str = "google.golang.org/grpc/internal/transport.(*";
+    let stream = "google.golang.org/grpc.(*Server).handleStream".to_owned();
+    let mut names = vec![stream];
+    for transport in ["http2Server", "serverHandlerTransport"] {
+        for method in ["writeStatus", "WriteStatus"] {
+            names.push(format!("{TRANSPORT}{transport}).{method}"));
+        }
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let found = binary.find(&names);
+    let site = |f: &Option<Function>| f.as_ref().and_then(|f| binary.entry_site(f));
+    let Some(begin) = found.first().and_then(site) else {
+        return;
+    };
+    let ends: Vec<Site> = found[1..].iter().filter_map(site).collect();
+    if ends.is_empty() {
+        hooks
+            .missing
+            .push("gRPC's writeStatus, so gRPC calls".to_owned());
+        return;
+    }
+    hooks
+        .handlers
+        .push(hook(HookKind::GrpcStream, begin, argument(3)));
+    hooks
+        .handlers
+        .extend(ends.into_iter().map(|s| hook(HookKind::GrpcStatus, s, 0)));
+}
+
+/// Where google.rpc.Status has its code: behind the message's state, its size and its unknown fields since protobuf's
+/// second Go API, which came to genproto in May 2020; first of all before.
+pub(crate) fn grpc_code(build: Option<&gostall_gobin::BuildInfo>) -> Option<u32> {
+    let deps = &build?.deps;
+    let version = [
+        "google.golang.org/genproto/googleapis/rpc",
+        "google.golang.org/genproto",
+    ]
+    .iter()
+    .find_map(|name| deps.iter().find(|d| d.path == *name))
+    .map(|d| d.version.as_str())?;
+    // v0.0.0-20250804133106-a7a43d27e69b
+    let date: u32 = version.split('-').nth(1)?.get(..8)?.parse().ok()?;
+    Some(if date >= 20_200_513 { 40 } else { 0 })
+}
+
 /// Every site of an executable.
 pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
     let mut hooks = Hooks::default();
@@ -174,8 +221,13 @@ pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
         };
         http2(binary, copy, status, &mut hooks);
     }
+    grpc(binary, &mut hooks);
     // Without a beginning the ends are of no use.
-    if !hooks.handlers.iter().any(|h| h.kind == HookKind::Handler) {
+    if !hooks
+        .handlers
+        .iter()
+        .any(|h| matches!(h.kind, HookKind::Handler | HookKind::GrpcStream))
+    {
         hooks.handlers.clear();
     }
     hooks

@@ -93,6 +93,7 @@ fn layout(binary: &Binary, facts: &Facts) -> Result<Layout, String> {
             request_pat: o.request_pat,
             pattern_str: o.pattern_str,
             response_status: o.response_status,
+            grpc_code: hooks::grpc_code(facts.build.as_ref()),
         },
         hooks: hooks::find(binary, o.h2_state_status),
     })
