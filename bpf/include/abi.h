@@ -309,8 +309,10 @@ struct gs_node {
 struct gs_route {
 	__u8 protos; /* GS_PROTO_*, together */
 	__u8 len;    /* of the router's template; 0: not learned */
-	__u8 pad[6];
+	__u8 early_len; /* of the template as it was when the last handler was called */
+	__u8 pad[5];
 	__u8 text[GS_ROUTE_TEXT];
+	__u8 early[GS_ROUTE_TEXT];
 };
 
 /* Counters, one per thing that can be lost or bounded. */

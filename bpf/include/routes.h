@@ -48,6 +48,18 @@ __noinline int route_matched(struct gs_conn *c)
 	return 0;
 }
 
+/* Takes a pattern's text, unless it is too long; its length. */
+static __always_inline __u32 route_text(__u8 *to, __u64 from, __u64 len)
+{
+	__u32 n = len;
+
+	/* Keeps the bound check and the length in one register. */
+	asm volatile("" : "+r"(n));
+	if (len > GS_ROUTE_TEXT || n == 0 || n > GS_ROUTE_TEXT)
+		return 0;
+	return bpf_probe_read_user(to, n, (void *)from) ? 0 : n;
+}
+
 /* The answer to a request begins: what has the router made of it? Whether the text fits
  * the path is for user space to see. */
 __noinline int route_learn(struct gs_conn *c, __u64 key)
@@ -55,7 +67,7 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	struct gs_route *r, fresh = {};
 	struct gs_target *tg;
 	__u64 text[2] = {};
-	__u32 slot = key_slot(key), leaf, n;
+	__u32 slot = key_slot(key), leaf;
 
 	if (!c)
 		return 0;
@@ -64,25 +76,21 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	if (!tg || leaf < GS_FIRST_NODE || leaf == GS_PENDING)
 		return 0;
 	r = bpf_map_lookup_elem(&routes, &leaf);
-	if (r && r->len) {
+	if (r && (r->len || r->early_len)) {
 		routes_useless(slot);
 		return 0;
 	}
-	if (c->pattern) {
-		text[0] = c->pattern;
-		text[1] = c->pattern_len;
-	} else if (!pattern_of(tg, c->routed, text)) {
-		return 0;
-	}
-	n = text[1] > GS_ROUTE_TEXT ? 0 : text[1];
-	if (!text[1]) {
+	/* The request may be gone by now; a router further in may have written on it since
+	 * the last handler we saw. User space takes the first that fits the path. */
+	if (pattern_of(tg, c->routed, text))
+		fresh.len = route_text(fresh.text, text[0], text[1]);
+	if (c->pattern)
+		fresh.early_len = route_text(fresh.early, c->pattern, c->pattern_len);
+	if (!fresh.len && !fresh.early_len) {
 		/* The router knew no such path, or not this method. */
 		c->unrouted |= c->status == 404 || c->status == 405;
 		return 0;
 	}
-	if (!n || bpf_probe_read_user(fresh.text, n, (void *)text[0]))
-		return 0;
-	fresh.len = n;
 	fresh.protos = r ? r->protos : GS_PROTO_HTTP1;
 	bpf_map_update_elem(&routes, &leaf, &fresh, BPF_ANY);
 	routes_idle = 0;

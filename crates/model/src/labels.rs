@@ -86,7 +86,7 @@ pub(crate) struct Sources {
     /// The user's routes.
     pub(crate) routes: Vec<Route>,
     /// What the router said of a leaf.
-    pub(crate) learned: HashMap<u32, Box<str>>,
+    pub(crate) learned: HashMap<u32, Vec<Box<str>>>,
     /// What clustering has found out.
     pub(crate) memory: Memory,
 }
@@ -137,9 +137,12 @@ fn by_template(
     ids.sort_unstable();
     for id in ids {
         if let Some((method, path)) = path_of(nodes, *id) {
-            let route = Route::learned(&sources.learned[id], path.len()).with_method(method);
             // Read from a process that goes on meanwhile: what does not fit the path is not its template.
-            let Some(route) = route.for_path(method, &path) else {
+            let Some(route) = sources.learned[id].iter().find_map(|text| {
+                Route::learned(text, path.len())
+                    .for_path(method, &path)
+                    .map(|route| route.with_method(method))
+            }) else {
                 continue;
             };
             own.insert(*id, route.template().clone());

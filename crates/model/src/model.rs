@@ -89,11 +89,12 @@ impl Model {
     }
 
     /// Says which template the router matched for a leaf, in the router's own syntax. It relabels what was
-    /// seen before, and all other leaves of the same method that it fits.
+    /// seen before, and all other leaves of the same method that it fits. Of several said for one leaf the first
+    /// counts that fits its path; what fits it in no way was misread.
     pub fn learn(&mut self, leaf: u32, template: &str) {
-        let known = self.sources.learned.get(&leaf);
-        if known.is_none_or(|t| **t != *template) {
-            self.sources.learned.insert(leaf, template.into());
+        let known = self.sources.learned.entry(leaf).or_default();
+        if known.iter().all(|t| **t != *template) {
+            known.push(template.into());
             self.stale = true;
         }
     }

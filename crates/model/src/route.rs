@@ -158,7 +158,7 @@ impl Route {
         }
         Route {
             method: method.map(str::to_owned),
-            template: path.strip_suffix("{$}").unwrap_or(path).into(),
+            template: normal(path.strip_suffix("{$}").unwrap_or(path)).into(),
             segments,
         }
     }
@@ -361,6 +361,45 @@ fn split_braced(text: &str) -> Vec<&str> {
     }
     parts.push(&text[from..]);
     parts
+}
+
+/// A router's template as every output has it, whatever the router: `{id}` for a segment, `{path...}` for the rest.
+fn normal(path: &str) -> String {
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    let segments: Vec<String> = split_braced(rest).into_iter().map(normal_segment).collect();
+    format!("/{}", segments.join("/"))
+}
+
+fn normal_segment(text: &str) -> String {
+    if let Some(name) = text.strip_prefix('*') {
+        let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        return format!("{{{}...}}", if name.is_empty() { "path" } else { name });
+    }
+    if let Some(name) = text.strip_prefix(':').filter(|n| !n.is_empty()) {
+        // fiber: optional (`:id?`), constrained (`:id<int>`).
+        let end = name
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .unwrap_or(name.len());
+        return format!("{{{}}}", &name[..end]);
+    }
+    // chi and gorilla: `{id:[0-9]+}`; the expression may have braces of its own.
+    let mut out = String::new();
+    let (mut depth, mut skip) = (0usize, false);
+    for c in text.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ':' if depth == 1 => skip = true,
+            _ => {}
+        }
+        if depth == 0 && c == '}' {
+            skip = false;
+        }
+        if !skip {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn router_segment(text: &str) -> Seg {

@@ -114,9 +114,9 @@ impl Probes {
         Ok(())
     }
 
-    /// What is known of leaves besides their paths: the router's template (if it was learned), and by what their
-    /// requests came.
-    pub fn routes(&self, mut each: impl FnMut(u32, Option<&str>, Protocols)) -> Result<(), Error> {
+    /// What is known of leaves besides their paths: what may be the router's template, likeliest first, and by what
+    /// their requests came.
+    pub fn routes(&self, mut each: impl FnMut(u32, &[&str], Protocols)) -> Result<(), Error> {
         let rows = self
             .maps()
             .routes
@@ -125,14 +125,21 @@ impl Probes {
         for (key, value) in rows {
             let leaf = u32::from_ne_bytes(key[..4].try_into().expect("a leaf has 4 bytes"));
             let r: types::gs_route = bytes::to(&value);
-            let text = String::from_utf8_lossy(&r.text[..usize::from(r.len).min(r.text.len())]);
+            let text = |bytes: &[u8], len: u8| {
+                String::from_utf8_lossy(&bytes[..usize::from(len).min(bytes.len())]).into_owned()
+            };
+            let (late, early) = (text(&r.text, r.len), text(&r.early, r.early_len));
+            let templates: Vec<&str> = [&*late, &*early]
+                .into_iter()
+                .filter(|t| !t.is_empty())
+                .collect();
             let has = |bit: u32| u32::from(r.protos) & bit != 0;
             let protocols = Protocols {
                 http1: has(abi::GS_PROTO_HTTP1),
                 http2: has(abi::GS_PROTO_HTTP2),
                 grpc: has(abi::GS_PROTO_GRPC),
             };
-            each(leaf, (r.len > 0).then_some(&*text), protocols);
+            each(leaf, &templates, protocols);
         }
         Ok(())
     }

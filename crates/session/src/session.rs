@@ -382,8 +382,8 @@ impl Session {
         let model = &mut self.model;
         self.probes.nodes(|n| model.add_node(n))?;
         self.probes.chunks(|c| model.add_chunk(c))?;
-        self.probes.routes(|leaf, template, protocols| {
-            if let Some(t) = template {
+        self.probes.routes(|leaf, templates, protocols| {
+            for t in templates {
                 model.learn(leaf, t);
             }
             let named = [
