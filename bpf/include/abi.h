@@ -219,6 +219,11 @@ enum gs_resp {
 #define GS_GRPC_OWN 1
 #define GS_GRPC_WITHIN 2
 
+/* What a router was called with, or leaves. */
+#define GS_ROUTED_REQUEST 0
+#define GS_ROUTED_CONTEXT 1 /* its own context, with the template somewhere in it */
+#define GS_ROUTED_GORILLA 2 /* gorilla's *Route */
+
 struct gs_conn {
 	__u64 g;	  /* the goroutine that reads its requests */
 	__u64 begin_ns;	  /* first byte of the request; identifies it */
@@ -248,7 +253,8 @@ struct gs_conn {
 	__u8 served;	  /* requests ended on this connection, saturating */
 	__u8 hijacked;	  /* by a handler of a TLS connection */
 	__u8 grpc;	  /* GS_GRPC_* */
-	__u8 hname[23];
+	__u8 routed_object; /* GS_ROUTED_*: what `routed` is */
+	__u8 hname[22];
 	__u64 last_ns;	  /* TLS and HTTP/2: when the last read that brought bytes began */
 	__u64 writer;	  /* the handler's ResponseWriter, in the target's memory */
 	__u64 routed;	  /* the *http.Request a router has, there */

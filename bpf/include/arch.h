@@ -24,6 +24,7 @@
 #define GO_ARG2(r) ((r)->cx)
 #define GO_ARG3(r) ((r)->di)
 #define GO_ARG4(r) ((r)->si)
+#define GO_ARG6(r) ((r)->r9)
 /* Whether the branch of a stack check will be taken (jbe: CF or ZF). */
 #define STACK_GROWS(r) ((r)->flags & 0x41)
 #elif defined(__TARGET_ARCH_arm64)
@@ -42,6 +43,7 @@
 #define GO_ARG2(r) ((r)->regs[2])
 #define GO_ARG3(r) ((r)->regs[3])
 #define GO_ARG4(r) ((r)->regs[4])
+#define GO_ARG6(r) ((r)->regs[6])
 /* b.ls: C clear or Z set. */
 #define STACK_GROWS(r) (!((r)->pstate & 0x20000000) || ((r)->pstate & 0x40000000))
 #else

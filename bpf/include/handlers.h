@@ -393,12 +393,57 @@ int on_router(struct pt_regs *regs)
 	if (!c || !c->active || (gs->kind != GS_G_OWNER && c->begin_ns != gs->request))
 		return 0;
 	c->routed = GO_ARG3(regs);
+	c->routed_object = 0;
 	/* A handler behind a router: the pattern is there already. */
 	if (cookie & GS_HOOK_MATCHED)
 		route_matched(c);
 	else
 		c->pattern = 0;
 	return 0;
+}
+
+static __always_inline int router_left(struct pt_regs *regs, __u64 object, __u8 kind)
+{
+	struct scratch *s = hook_enter(regs);
+	struct gs_conn *c;
+	__u64 key = 0;
+
+	if (!s)
+		return 0;
+	c = hook_conn(s, &key);
+	if (c && c->active) {
+		c->routed = object;
+		c->routed_object = kind;
+		c->pattern = 0;
+	}
+	return 0;
+}
+
+/* gin: (*Engine).handleHTTPRequest(*Context) */
+SEC("uprobe.multi")
+int on_gin(struct pt_regs *regs)
+{
+	__u64 cookie = bpf_get_attach_cookie(regs);
+
+	return hook_again(regs, cookie) ? 0 : router_left(regs, GO_ARG1(regs), GS_ROUTED_CONTEXT);
+}
+
+/* echo: (*Router).Find(method, path, Context) */
+SEC("uprobe.multi")
+int on_echo(struct pt_regs *regs)
+{
+	__u64 cookie = bpf_get_attach_cookie(regs);
+
+	return hook_again(regs, cookie) ? 0 : router_left(regs, GO_ARG6(regs), GS_ROUTED_CONTEXT);
+}
+
+/* gorilla/mux: requestWithRoute(request, *Route), and with variables since. */
+SEC("uprobe.multi")
+int on_gorilla(struct pt_regs *regs)
+{
+	__u64 cookie = bpf_get_attach_cookie(regs);
+
+	return hook_again(regs, cookie) ? 0 : router_left(regs, GO_ARG1(regs), GS_ROUTED_GORILLA);
 }
 
 /* A handler takes a TLS connection over: it is its request's until it is closed. */

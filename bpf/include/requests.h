@@ -69,6 +69,7 @@ static __always_inline void request_begin(struct gs_conn *c, __u64 first_byte)
 	c->late = 0;
 	c->hijacked = 0;
 	c->grpc = 0;
+	c->routed_object = 0;
 	c->writer = c->routed = c->pattern = 0;
 	c->skip = settings.sample_n > 1 && bpf_get_prandom_u32() % settings.sample_n != 0;
 }

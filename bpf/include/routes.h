@@ -60,6 +60,53 @@ static __always_inline __u32 route_text(__u8 *to, __u64 from, __u64 len)
 	return bpf_probe_read_user(to, n, (void *)from) ? 0 : n;
 }
 
+/* The last string in a router's own context that begins with a slash: its template. Which
+ * field that is differs from release to release; a wrong one does not fit the path. */
+#define CONTEXT_WORDS 32
+struct context_look {
+	__u64 object;
+	__u64 from;
+	__u64 len;
+};
+
+static long context_word(__u32 i, void *ctx)
+{
+	struct context_look *l = ctx;
+	__u64 text[2] = {};
+	__u8 first = 0;
+
+	if (bpf_probe_read_user(text, 16, (void *)(l->object + i * 8)))
+		return 1;
+	if (!text[1] || text[1] > GS_ROUTE_TEXT || text[0] < 4096)
+		return 0;
+	if (!bpf_probe_read_user(&first, 1, (void *)text[0]) && first == '/') {
+		l->from = text[0];
+		l->len = text[1];
+	}
+	return 0;
+}
+
+static __always_inline __u32 context_text(__u8 *to, __u64 object)
+{
+	struct context_look l = { .object = object };
+
+	bpf_loop(CONTEXT_WORDS, context_word, &l, 0);
+	return l.from ? route_text(to, l.from, l.len) : 0;
+}
+
+/* gorilla/mux: a route's expression for the path begins with its template. The offset is
+ * that of all releases since 1.7. */
+#define GORILLA_ROUTE_PATH 80
+static __always_inline __u32 gorilla_text(__u8 *to, __u64 route)
+{
+	__u64 p = 0, text[2] = {};
+
+	if (!user_u64(&p, route + GORILLA_ROUTE_PATH) ||
+	    bpf_probe_read_user(text, 16, (void *)p))
+		return 0;
+	return route_text(to, text[0], text[1]);
+}
+
 /* The answer to a request begins: what has the router made of it? Whether the text fits
  * the path is for user space to see. */
 __noinline int route_learn(struct gs_conn *c, __u64 key)
@@ -67,7 +114,7 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	struct gs_route *r, fresh = {};
 	struct gs_target *tg;
 	__u64 text[2] = {};
-	__u32 slot = key_slot(key), leaf;
+	__u32 slot = key_slot(key), leaf, at;
 
 	if (!c)
 		return 0;
@@ -82,7 +129,11 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	}
 	/* The request may be gone by now; a router further in may have written on it since
 	 * the last handler we saw. User space takes the first that fits the path. */
-	if (pattern_of(tg, c->routed, text))
+	if (c->routed_object == GS_ROUTED_CONTEXT)
+		fresh.len = context_text(fresh.text, c->routed);
+	else if (c->routed_object == GS_ROUTED_GORILLA)
+		fresh.len = gorilla_text(fresh.text, c->routed);
+	else if (pattern_of(tg, c->routed, text))
 		fresh.len = route_text(fresh.text, text[0], text[1]);
 	if (c->pattern)
 		fresh.early_len = route_text(fresh.early, c->pattern, c->pattern_len);
@@ -91,6 +142,13 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 		c->unrouted |= c->status == 404 || c->status == 405;
 		return 0;
 	}
+	/* A mount point that found nothing below, or echo's own path in place of a template:
+	 * better learned from a request that was served. */
+	at = fresh.len - 1;
+	asm volatile("" : "+r"(at));
+	if ((c->status == 404 || c->status == 405) &&
+	    (c->routed_object || (at < GS_ROUTE_TEXT && fresh.text[at] == '*')))
+		return 0;
 	fresh.protos = r ? r->protos : GS_PROTO_HTTP1;
 	bpf_map_update_elem(&routes, &leaf, &fresh, BPF_ANY);
 	routes_idle = 0;

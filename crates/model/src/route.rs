@@ -370,7 +370,17 @@ fn normal(path: &str) -> String {
     format!("/{}", segments.join("/"))
 }
 
+/// The name of a gorilla segment that takes all that follows: `{path:.*}`.
+fn everything(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('{')?.strip_suffix('}')?;
+    let (name, expression) = inner.split_once(':')?;
+    matches!(expression, ".*" | ".+").then_some(name)
+}
+
 fn normal_segment(text: &str) -> String {
+    if let Some(name) = everything(text) {
+        return format!("{{{name}...}}");
+    }
     if let Some(name) = text.strip_prefix('*') {
         let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
         return format!("{{{}...}}", if name.is_empty() { "path" } else { name });
@@ -407,6 +417,9 @@ fn router_segment(text: &str) -> Seg {
         return Seg::Literal(String::new());
     }
     if text.starts_with('*') || (text.starts_with('{') && text.ends_with("...}")) {
+        return Seg::Rest;
+    }
+    if everything(text).is_some() {
         return Seg::Rest;
     }
     if text.len() > 1 && text.starts_with(':') {

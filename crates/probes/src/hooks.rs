@@ -36,6 +36,12 @@ pub enum HookKind {
     Hijack,
     /// A router is called with a `*http.Request`.
     Router,
+    /// gin's router is called.
+    Gin,
+    /// echo's router is called.
+    Echo,
+    /// gorilla's router has chosen a route.
+    Gorilla,
 }
 
 /// A site.
@@ -138,6 +144,9 @@ impl Probes {
             HookKind::HttpError,
             HookKind::Hijack,
             HookKind::Router,
+            HookKind::Gin,
+            HookKind::Echo,
+            HookKind::Gorilla,
             HookKind::Handler,
         ];
         let mut links = Vec::new();
@@ -158,6 +167,9 @@ impl Probes {
                 HookKind::HttpError => &p.on_http_error,
                 HookKind::Hijack => &p.on_hijack,
                 HookKind::Router => &p.on_router,
+                HookKind::Gin => &p.on_gin,
+                HookKind::Echo => &p.on_echo,
+                HookKind::Gorilla => &p.on_gorilla,
             };
             links.push(multi(program, path, &here)?);
         }

@@ -121,6 +121,26 @@ fn http2(binary: &Binary, copy: &Http2, status: Option<u32>, hooks: &mut Hooks) 
     }
 }
 
+/// Routers that keep their template in a context of their own; major versions are part of their names.
+fn routers(binary: &Binary, hooks: &mut Hooks) {
+    let found = binary.functions_where(|n| {
+        n == "github.com/gin-gonic/gin.(*Engine).handleHTTPRequest"
+            || (n.starts_with("github.com/labstack/echo/") && n.ends_with(".(*Router).Find"))
+            || n == "github.com/gorilla/mux.requestWithRoute"
+            || n == "github.com/gorilla/mux.requestWithRouteAndVars"
+    });
+    for function in found {
+        let kind = match function.name.split('/').nth(1) {
+            Some("gin-gonic") => HookKind::Gin,
+            Some("gorilla") => HookKind::Gorilla,
+            _ => HookKind::Echo,
+        };
+        if let Some(site) = binary.entry_site(&function) {
+            hooks.routers.push(hook(kind, site, 0));
+        }
+    }
+}
+
 /// gRPC's server: where streams are handed out, and where either transport is given a status.
 fn grpc(binary: &Binary, hooks: &mut Hooks) {
     const TRANSPORT: &str = "google.golang.org/grpc/internal/transport.(*";
@@ -213,6 +233,7 @@ pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
             None => {}
         }
     }
+    routers(binary, &mut hooks);
     for copy in &HTTP2 {
         let status = if copy.own_handler.is_some() {
             Some(X_NET_STATUS)
