@@ -98,7 +98,7 @@ real_one() {
 	printf '%-16s %-22s %-9s %4s  %4s/%s  %4s/%-3s %-5s %s\n' "$name" "$version" "$(real_go_version "$dir/report.json")" "$doctor" \
 		"$report" "$exact" "$trace" "$lines" "$alive" "$(tail -n1 <<<"$out")"
 	head -n -1 <<<"$out"
-	[ "$sent" = ok ] || sed 's/^/  /' "$dir/ask.log"
+	[ "$sent" = ok ] || sed -n '1,5s/^/  /p' "$dir/ask.log"
 	if [ "$doctor$report$exact$trace$alive$sent" != 0000yesok ] || [ "$lines" = 0 ]; then
 		real_failed=1
 		mkdir -p "$real/failed"
