@@ -267,7 +267,7 @@ PLAN
 real_pocketbase() {
 	local port
 	port=$(real_port)
-	real_go pocketbase github.com/pocketbase/pocketbase/examples/base@v0.40.4
+	real_go pocketbase github.com/pocketbase/pocketbase/examples/base@v0.40.4 go1.27.3
 	cat >"$plan" <<'PLAN'
 60 GET /api/health 200 =
 40 GET /api/collections/users/records 200 /api/collections/{collection}/records

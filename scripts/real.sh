@@ -22,12 +22,15 @@ real_deb() {
 	touch "$real/deb/$1/.done"
 }
 
-# real_go NAME MODULE@VERSION: builds it once.
+# real_go NAME MODULE@VERSION [TOOLCHAIN]: builds it once; its go.mod may want a newer Go than the machine's.
 real_go() {
 	[ ! -x "$real/go/$1" ] || return 0
 	say "building $2 (minutes)"
-	(cd / && GOBIN=$real/go CGO_ENABLED=0 go install "$2") >"$real/go-$1.log" 2>&1 ||
+	rm -rf "$real/go/$1.d"
+	(cd / && GOBIN=$real/go/$1.d CGO_ENABLED=0 GOTOOLCHAIN=${3:-local} go install "$2") >"$real/go-$1.log" 2>&1 ||
 		die "go install $2: $(tail -n3 "$real/go-$1.log")"
+	mv "$real/go/$1.d"/* "$real/go/$1"
+	rmdir "$real/go/$1.d"
 }
 
 # real_port: a port that nobody has just now.
