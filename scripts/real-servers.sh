@@ -281,7 +281,7 @@ PLAN
 	background real_exec "$real/go/pocketbase" serve --http "127.0.0.1:$port" --dir "$dir/data"
 }
 
-# CoreDNS: HTTP for health and metrics only; DNS over UDP belongs to no endpoint.
+# CoreDNS: HTTP for its health only; DNS over UDP belongs to no endpoint. It asks itself for /health every second.
 real_coredns() {
 	local health ready
 	health=$(real_port) ready=$(real_port)
@@ -295,9 +295,11 @@ real_coredns() {
 }
 COREFILE
 	cat >"$plan" <<'PLAN'
-100 GET /health 200 =
+60 GET /ready 200 =
+* GET /health 200 =
+40 GET /nowhere 404 /nowhere|(unmatched)
 PLAN
-	base=http://127.0.0.1:$health
+	base=http://127.0.0.1:$ready
 	version=v1.15.0
 	background real_exec "$real/go/coredns" -conf "$dir/Corefile"
 }

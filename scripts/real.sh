@@ -1,6 +1,6 @@
 # ./dev real [NAME...]: real servers, as Debian and the Go module proxy have them, put under gostall. Each gets an exact
 # number of requests; what doctor, report and trace say is held against that, and printed as a table.
-# GOSTALL names another binary than target/release/gostall. Nothing is installed: all lies below target/real.
+# REAL_TIMES=10 is ten times the load. GOSTALL names another binary than target/release/gostall. Nothing is installed: all lies below target/real.
 # shellcheck shell=bash
 
 . scripts/real-servers.sh
@@ -43,7 +43,7 @@ real_port() {
 	echo "$p"
 }
 
-# run COMMAND...: what a server's function ends with; its output goes to a file.
+# real_exec COMMAND...: what a server's function ends with; its output goes to a file.
 real_exec() { exec "$@" </dev/null >"$dir/server.log" 2>&1; }
 
 # attached PID: waits until this gostall's probes are in place and its window is open.
@@ -60,12 +60,13 @@ real_attached() {
 
 # real_one NAME: one server from its start to its end; a line of the table, and below it what was not exact.
 real_one() {
-	local name=$1 dir server pid ask base plan flags doctor=0 report=0 trace=0 lines exact sent out
+	local name=$1 dir server pid ask base plan flags doctor=0 report=0 trace=0 lines exact sent out lost
 	dir=$(mktemp -d)
 	plan=$dir/plan
 	flags=()
+	rm -rf "${real:?}/failed/$name"
 	"real_${name//[-.]/_}"
-	ask=("$real/ask" -plan "$plan" -base "$base" "${flags[@]}")
+	ask=("$real/ask" -times "$times" -plan "$plan" -base "$base" "${flags[@]}")
 	server=${children[-1]}
 	if ! "${ask[@]}" -wait 30s -wait-only 2>"$dir/ask.log"; then
 		say "$name does not start: $(cat "$dir/ask.log") $(tail -n3 "$dir/server.log")"
@@ -84,9 +85,9 @@ real_one() {
 	kill -INT "$(real_child "$pid")" 2>/dev/null || true
 	wait "$pid" || report=$?
 	exact=0
-	out=$("$real/ask" -plan "$plan" -report "$dir/report.json" 2>&1) || exact=1
+	out=$("$real/ask" -times "$times" -plan "$plan" -report "$dir/report.json" 2>&1) || exact=1
 
-	timeout 60 "$gostall" trace -p "$server" -d 50s -e write,writev --limit 5 >"$dir/trace" 2>"$dir/trace.log" &
+	timeout 60 "$gostall" trace -p "$server" -d 50s -e write,writev,sendfile --limit 200 >"$dir/trace" 2>"$dir/trace.log" &
 	pid=$!
 	children+=("$pid")
 	real_attached "$(real_child "$pid")" || true
@@ -94,18 +95,19 @@ real_one() {
 	sleep 0.5
 	kill -INT "$(real_child "$pid")" 2>/dev/null || true
 	wait "$pid" || trace=$?
-	lines=$(grep -c 'write' "$dir/trace" || true)
+	# Those that name an endpoint: "TIME [TID gN GET /hello] write(...".
+	lines=$(grep -cE '^[^(]* (GET|POST|HEAD) [^(]*\] ' "$dir/trace" || true)
 
 	local alive=yes
 	kill -0 "$server" 2>/dev/null || alive=DEAD
-	printf '%-16s %-22s %-9s %4s  %4s/%s  %4s/%-3s %-5s %s\n' "$name" "$version" "$(real_go_version "$dir/report.json")" "$doctor" \
-		"$report" "$exact" "$trace" "$lines" "$alive" "$(tail -n1 <<<"$out")"
+	lost=$(real_json events_lost "$dir/report.json")
+	printf '%-16s %-12s %-8s %6s  %6s  %5s  %5s  %-5s %4s  %s\n' "$name" "$version" "$(real_json go_version "$dir/report.json")" \
+		"$doctor" "$report" "$trace" "$lines" "$alive" "$lost" "$(tail -n1 <<<"$out")"
 	head -n -1 <<<"$out"
 	[ "$sent" = ok ] || sed -n '1,5s/^/  /p' "$dir/ask.log"
-	if [ "$doctor$report$exact$trace$alive$sent" != 0000yesok ] || [ "$lines" = 0 ]; then
+	if [ "$doctor$report$exact$trace$alive$sent$lost" != 0000yesok0 ] || [ "$lines" = 0 ]; then
 		real_failed=1
 		mkdir -p "$real/failed"
-		rm -rf "${real:?}/failed/$name"
 		cp -r "$dir" "$real/failed/$name" 2>/dev/null || true
 	fi
 	end_children
@@ -121,7 +123,8 @@ real_child() {
 	echo "${c:-$1}"
 }
 
-real_go_version() { sed -n 's/^.*"go_version": *"go\([^"]*\)".*$/\1/p' "$1" 2>/dev/null | head -n1; }
+# real_json KEY FILE: the first value of a key that is a word or a number.
+real_json() { sed -n 's/^.*"'"$1"'": *"\{0,1\}\(go\)\{0,1\}\([^",]*\).*$/\2/p' "$2" 2>/dev/null | head -n1; }
 
 cmd_real() {
 	need_root "./dev real"
@@ -135,13 +138,15 @@ cmd_real() {
 	mkdir -p "$target/real/go" "$target/real/deb"
 	real=$(cd "$target/real" && pwd)
 	(cd testbed && CGO_ENABLED=0 GOTOOLCHAIN=local go build -o "$real/ask" ./cmd/ask)
+	times=${REAL_TIMES:-1}
 	local name
 	# shellcheck disable=SC2086 # a list of words
 	[ $# -gt 0 ] || set -- $real_all
 	for name; do
 		declare -F "real_${name//[-.]/_}" >/dev/null || die "no server $name: $real_all"
 	done
-	printf '%-16s %-22s %-9s %4s  %s  %s  %-5s %s\n' server version go doc. "rep./differs" "trace/lines" alive "requests of the load that report has"
+	# doctor, report and trace: their exit codes.
+	printf '%-16s %-12s %-8s %6s  %6s  %5s  %5s  %-5s %4s  %s\n' server version go doctor report trace lines alive lost "requests that the report has"
 	for name; do real_one "$name"; done
 	[ "$real_failed" = 0 ]
 }

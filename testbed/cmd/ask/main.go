@@ -15,6 +15,7 @@ func main() {
 	base := flag.String("base", "", "http://host:port or https://host:port; send the plan there")
 	h2 := flag.Bool("h2", false, "by HTTP/2, over TLS")
 	conns := flag.Int("conns", 4, "requests at a time")
+	times := flag.Int("times", 1, "multiply every COUNT by this")
 	wait := flag.Duration("wait", 0, "first wait so long at most until the server answers the plan's first request as it should")
 	only := flag.Bool("wait-only", false, "nothing more than -wait")
 	header := flag.String("header", "", "\"Name: value\" for every request")
@@ -24,6 +25,9 @@ func main() {
 	plan, err := readPlan(*planFile)
 	if err != nil {
 		log.Fatal("ask: ", err)
+	}
+	for i := range plan {
+		plan[i].count *= *times
 	}
 	if *base != "" {
 		c := newClient(*base, *h2, *sni, *header)

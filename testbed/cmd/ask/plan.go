@@ -13,12 +13,13 @@ import (
 //	COUNT METHOD PATH STATUS ROUTE [BODY...]
 //
 // COUNT "+n" are requests that the server makes to itself meanwhile: they are not
-// sent, but expected. PATH and BODY may hold %d, which is
+// sent, but expected; "*" are any number of such. PATH and BODY may hold %d, which is
 // another number each time. ROUTE is what the report must call it; "=" is PATH.
 // Several names that are right are parted by "|". A line "#..." is none.
 type item struct {
 	count  int
 	self   bool // the server sends them
+	any    bool // nobody knows how often
 	method string
 	path   string
 	status int
@@ -43,12 +44,16 @@ func readPlan(file string) ([]item, error) {
 		if len(w) < 5 {
 			return nil, fmt.Errorf("%s: not COUNT METHOD PATH STATUS ROUTE: %q", file, line)
 		}
+		any := w[0] == "*"
+		if any {
+			w[0] = "+0"
+		}
 		count, err1 := strconv.Atoi(w[0])
 		status, err2 := strconv.Atoi(w[3])
 		if err1 != nil || err2 != nil {
 			return nil, fmt.Errorf("%s: COUNT and STATUS are numbers: %q", file, line)
 		}
-		it := item{count: count, self: strings.HasPrefix(w[0], "+"), method: w[1], path: w[2], status: status, routes: strings.Split(w[4], "|")}
+		it := item{count: count, any: any, self: strings.HasPrefix(w[0], "+"), method: w[1], path: w[2], status: status, routes: strings.Split(w[4], "|")}
 		if w[4] == "=" {
 			it.routes = []string{strings.SplitN(w[2], "?", 2)[0]}
 		}
