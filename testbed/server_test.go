@@ -49,8 +49,14 @@ type truthServer struct {
 // startTruth starts the server, under wrapper if one is given.
 func startTruth(t *testing.T, wrapper []string, flags ...string) *truthServer {
 	t.Helper()
+	return startProgram(t, wrapper, "truth", flags...)
+}
+
+// startProgram is startTruth for those that obey as it does.
+func startProgram(t *testing.T, wrapper []string, name string, flags ...string) *truthServer {
+	t.Helper()
 	s := &truthServer{t: t, truth: filepath.Join(t.TempDir(), "truth.json")}
-	args := append(append([]string{}, wrapper...), filepath.Join(bin, "truth"),
+	args := append(append([]string{}, wrapper...), filepath.Join(bin, name),
 		"-addr", "127.0.0.1:0", "-truth", s.truth, "-tmp", t.TempDir())
 	args = append(args, flags...)
 	s.cmd = exec.Command(args[0], args[1:]...)

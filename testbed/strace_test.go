@@ -17,6 +17,21 @@ import (
 // by name and result, as the server says that it made; and neither the runtime
 // nor net/http made a single one besides.
 func TestStrace(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { straced(t, "truth", nil, "drive") })
+	t.Run("tls", func(t *testing.T) { straced(t, "truth", []string{"-tls"}, "drive", "-tls") })
+	t.Run("h2", func(t *testing.T) { straced(t, "truth", []string{"-tls"}, "drive", "-h2") })
+	t.Run("grpc", func(t *testing.T) {
+		modules(t)
+		straced(t, "grpc-truth", nil, "grpc-drive")
+	})
+	t.Run("fasthttp", func(t *testing.T) {
+		modules(t)
+		framework := []string{"-framework", "fasthttp"}
+		straced(t, "routers-truth", framework, "routers-drive", framework...)
+	})
+}
+
+func straced(t *testing.T, server string, flags []string, driver string, load ...string) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("strace is not installed")
 	}
@@ -24,8 +39,8 @@ func TestStrace(t *testing.T) {
 	if err := exec.Command("strace", "-o", trace, "true").Run(); err != nil {
 		t.Skip("strace may not trace here: ", err)
 	}
-	s := startTruth(t, []string{"strace", "-f", "-o", trace})
-	d := drive(t, s.addr, "-n", "8")
+	s := startProgram(t, []string{"strace", "-f", "-o", trace}, server, flags...)
+	d := driven(t, driver, append([]string{"-addr", s.addr, "-n", "8"}, load...)...)
 	truth := s.dump()
 	check(t, truth, d)
 
