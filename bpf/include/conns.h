@@ -61,7 +61,7 @@ __noinline int conn_finish(struct gs_conn *c, __u64 key, __u64 now)
 /* shutdown(SHUT_WR) after a whole response: net/http does so before it lingers. */
 static __always_inline void conn_shutdown(struct gs_conn *c, __u64 key, __u64 now)
 {
-	if (c->active && c->kind == GS_K_HTTP1 && c->resp >= GS_R_CLOSE)
+	if (c->active && (c->kind == GS_K_HTTP1 || c->kind == GS_K_TLS) && c->resp >= GS_R_CLOSE)
 		conn_finish(c, key, now);
 }
 
@@ -186,6 +186,17 @@ static __always_inline int is_alert(struct scratch *s)
 	       type == 0x15;
 }
 
+/* Is it net/http's background reader, which runs ahead of the handler? */
+static __always_inline int is_reader(struct scratch *s)
+{
+	struct gs_target *tg = target_of(s);
+	__u64 startpc = 0;
+
+	return !tg || tg->state != GS_SLOT_GO || tg->off_startpc < 0 ||
+	       !user_u64(&startpc, s->call.reg_g + tg->off_startpc) ||
+	       role_of(tg, startpc) == GS_READER;
+}
+
 /* A call on a connection whose bytes tell nothing: TLS, HTTP/2. Handlers say where a
  * request begins and ends (handlers.h); this keeps the times of what was moved. */
 __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
@@ -195,8 +206,10 @@ __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
 	if (!s || !c)
 		return GS_CONNECTION;
 	if (class <= GS_C_RECVMSG) {
-		/* It asks for the next request: the last one is over. */
-		if (c->active && c->resp == GS_R_COMPLETE && c->g == s->call.reg_g) {
+		/* It asks for the next request: the last one is over; before an answer it reads
+		 * what the handler has left of the body. */
+		if (c->active && c->resp == GS_R_COMPLETE && c->g == s->call.reg_g &&
+		    c->write_ns > c->begin_ns) {
 			request_end(c, key, c->write_ns, 0);
 			c->next_ns = 0;
 		}
@@ -206,7 +219,7 @@ __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
 			if (!c->next_ns)
 				c->next_ns = c->last_ns;
 			/* Who reads it now may start the goroutines of its streams. */
-			if (!c->active && c->g != s->call.reg_g && owner_set(key))
+			if (!c->active && c->g != s->call.reg_g && !is_reader(s) && owner_set(key))
 				c->g = s->call.reg_g;
 		}
 	} else if (class <= GS_C_SPLICE && s->call.ret > 0 && !is_alert(s)) {

@@ -124,7 +124,7 @@ fn launched_and_traced_from_the_first_instruction() {
     let ready = lines.next().expect("the server's first line").unwrap();
     let addr = ready.strip_prefix("ready ").expect("ready");
     gostall_rig::drive(
-        &testbed,
+        &testbed.program("drive"),
         addr,
         &dir.path().join("drive.json"),
         &["-n", UNITS],

@@ -133,7 +133,12 @@ fn of_many_kinds_of_calls() {
     let (addr, out) = (truth.server().addr.clone(), truth.dir().join("drive.json"));
     let scenarios = "plain,keepalive,errnos,files,streams,children,params,fsync,delay";
     let (mut log, report) = log_and_report(truth.pid(), move || {
-        drive(&testbed, &addr, &out, &["-n", "60", "-scenario", scenarios]);
+        drive(
+            &testbed.program("drive"),
+            &addr,
+            &out,
+            &["-n", "60", "-scenario", scenarios],
+        );
     });
     let (rows, calls, worst) = compare(&mut log, &report);
     println!(

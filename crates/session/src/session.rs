@@ -388,7 +388,8 @@ impl Session {
             }
             let named = [
                 (protocols.http1, Protocol::Http1),
-                (protocols.http2, Protocol::Http2),
+                // Every gRPC call is HTTP/2.
+                (protocols.http2 && !protocols.grpc, Protocol::Http2),
                 (protocols.grpc, Protocol::Grpc),
             ];
             for (_, protocol) in named.into_iter().filter(|(has, _)| *has) {

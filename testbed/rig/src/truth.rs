@@ -16,31 +16,48 @@ pub struct Truth {
     server: Server,
     dir: TempDir,
     testbed: Testbed,
+    driver: &'static str,
 }
 
 impl Truth {
     /// Starts it; `testbed` also lends driver and judge.
     pub fn start(testbed: &Testbed, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let server = Server::start(&testbed.program("truth"), Self::args(&dir, flags));
+        let tmp = dir.path().to_string_lossy().into_owned();
+        let flags: Vec<&str> = ["-tmp", &tmp].iter().chain(flags).copied().collect();
+        Self::start_in(dir, testbed, "truth", "drive", &flags)
+    }
+
+    /// Starts another server that knows the truth, such as `grpc-truth`, with its driver.
+    pub fn start_other(
+        testbed: &Testbed,
+        server: &str,
+        driver: &'static str,
+        flags: &[&str],
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self::start_in(dir, testbed, server, driver, flags)
+    }
+
+    fn start_in(
+        dir: TempDir,
+        testbed: &Testbed,
+        server: &str,
+        driver: &'static str,
+        flags: &[&str],
+    ) -> Self {
+        let server = Server::start(&testbed.program(server), Self::args(&dir, flags));
         Self {
             server,
             dir,
             testbed: testbed.clone(),
+            driver,
         }
     }
 
     fn args(dir: &TempDir, flags: &[&str]) -> Vec<String> {
         let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
-        let own = [
-            "-addr",
-            "127.0.0.1:0",
-            "-truth",
-            &path("truth.json"),
-            "-tmp",
-            &path(""),
-        ]
-        .map(String::from);
+        let own = ["-addr", "127.0.0.1:0", "-truth", &path("truth.json")].map(String::from);
         own.into_iter()
             .chain(flags.iter().map(ToString::to_string))
             .collect()
@@ -80,7 +97,7 @@ impl Truth {
     /// Makes requests; every answer must be right.
     pub fn drive(&self, flags: &[&str]) {
         drive(
-            &self.testbed,
+            &self.testbed.program(self.driver),
             &self.server.addr,
             &self.dir.path().join("drive.json"),
             flags,
@@ -93,9 +110,9 @@ impl Truth {
     }
 }
 
-/// Runs cmd/drive to success.
-pub fn drive(testbed: &Testbed, addr: &str, out: &Path, flags: &[&str]) {
-    let mut command = Command::new(testbed.program("drive"));
+/// Runs a driver to success.
+pub fn drive(driver: &Path, addr: &str, out: &Path, flags: &[&str]) {
+    let mut command = Command::new(driver);
     command
         .args(["-addr", addr, "-out"])
         .arg(out)

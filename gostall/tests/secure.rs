@@ -1,0 +1,117 @@
+//! Requests that the wire does not show: TLS, HTTP/2, gRPC. The same truths, held against the same bars as plain HTTP/1.
+
+use gostall_rig::{Gostall, Report, Testbed, Truth, need_root};
+use serde_json::Value;
+
+const GOSTALL: &str = env!("CARGO_BIN_EXE_gostall");
+
+fn judged(what: &str, mut truth: Truth, warm: &[&str], drive: &[&str]) -> (Report, Value) {
+    truth.drive(warm);
+    truth.reset();
+    let pid = truth.pid().to_string();
+    let mut agent = Gostall::start(
+        GOSTALL,
+        ["report", "--pid", &pid, "-d", "60s", "--format", "json"],
+    );
+    agent.wait_attached();
+    truth.drive(drive);
+    truth.dump();
+    agent.signal(libc::SIGINT);
+    let report = agent.finish().report();
+    let verdict = truth.judge(&report.0, &[]);
+    let right = verdict["right_percent"].as_f64().expect("a number");
+    let wrong = verdict["wrong_percent"].as_f64().expect("a number");
+    println!("{what}: right {right} %, wrong {wrong} %");
+    assert!(right >= 99.0, "{what}: {verdict:#}");
+    assert!(wrong <= 0.5, "{what}: {verdict:#}");
+    assert_eq!(verdict["requests_exact"], true, "{what}: {verdict:#}");
+    (report, verdict)
+}
+
+fn protocol_of(report: &Report, route: &str) -> String {
+    let all = report.0["endpoints"].as_array().expect("endpoints");
+    let one = all.iter().find(|e| e["route"] == route);
+    one.map_or(String::new(), |e| e["protocol"].to_string())
+}
+
+/// A connection taken over under TLS answers unseen: its statuses are left out, not made up. `aborts`: whether the
+/// client had left when the last frame was written is not looked at since Go 1.22.
+fn tls(release: &str, kind: &str, mode: &str, skip: &str) {
+    need_root();
+    let truth = Truth::start(&Testbed::of(release, kind), &["-tls"]);
+    let what = format!("{release} {kind} {mode}");
+    let drive = [mode, "-n", "20", "-skip", skip];
+    let (report, verdict) = judged(&what, truth, &[mode, "-n", "2"], &drive);
+    assert_eq!(verdict["statuses_exact"], true, "{what}: {verdict:#}");
+    assert_eq!(verdict["errors_exact"], true, "{what}: {verdict:#}");
+    let spoken = if mode == "-h2" { "http/2" } else { "http/1" };
+    assert_eq!(protocol_of(&report, "/plain"), format!("\"{spoken}\""));
+}
+
+#[test]
+fn http1_over_tls() {
+    tls("local", "static", "-tls", "hijack,upgrade,static");
+}
+
+#[test]
+fn http2_over_tls() {
+    tls("local", "static", "-h2", "aborts,static");
+}
+
+/// The stack check's branch is where the probes stand; HTTP/2 keeps the state of broken streams.
+#[test]
+fn http2_of_go_1_19_stripped() {
+    tls("1.19.13", "cgostrip", "-h2", "aborts,detach,static");
+}
+
+/// HTTP/2 is a package of its own.
+#[test]
+fn http2_of_go_1_27_stripped() {
+    tls("1.27.3", "strip", "-h2", "aborts,static");
+}
+
+#[test]
+fn hijacked_under_tls_without_a_status() {
+    need_root();
+    let truth = Truth::start(&Testbed::local(), &["-tls"]);
+    let drive = ["-tls", "-n", "10", "-scenario", "hijack,upgrade"];
+    let (report, verdict) = judged("hijack", truth, &["-tls", "-n", "2"], &drive);
+    assert_eq!(verdict["errors_exact"], true, "{verdict:#}");
+    let all = report.0["endpoints"].as_array().expect("endpoints");
+    let one = all.iter().find(|e| e["route"] == "/upgrade").expect("it");
+    assert_eq!(one["statuses"], serde_json::json!({}), "{one:#}");
+}
+
+/// A client's cancellation reaches the handler as a status like any other, so those two methods' statuses differ.
+fn grpc(release: &str, stripped: bool, server: &[&str], drive: &[&str]) {
+    need_root();
+    let testbed = Testbed::modules(release, stripped);
+    let truth = Truth::start_other(&testbed, "grpc-truth", "grpc-drive", server);
+    let what = format!("gRPC {release} {server:?}");
+    let warm: Vec<&str> = drive.iter().copied().chain(["-n", "2"]).collect();
+    let full: Vec<&str> = drive.iter().copied().chain(["-n", "20"]).collect();
+    let (report, _) = judged(&what, truth, &warm, &full);
+    let all = report.0["endpoints"].as_array().expect("endpoints");
+    let code = all
+        .iter()
+        .find(|e| e["route"] == "/testbed.Truth/Code")
+        .expect("the method");
+    let seen = code["statuses"].as_object().expect("statuses");
+    assert_eq!(seen.len(), 17, "{what}: {seen:?}");
+    assert_eq!(code["protocol"], "grpc", "{what}");
+}
+
+#[test]
+fn grpc_on_its_own_transport() {
+    grpc("local", false, &[], &[]);
+}
+
+#[test]
+fn grpc_stripped_over_tls() {
+    grpc("local", true, &["-tls"], &["-tls"]);
+}
+
+#[test]
+fn grpc_within_net_http() {
+    grpc("local", false, &["-transport", "http", "-tls"], &["-tls"]);
+}
