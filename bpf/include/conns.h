@@ -222,8 +222,11 @@ __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
 			if (!c->active && c->g != s->call.reg_g && !is_reader(s) && owner_set(key))
 				c->g = s->call.reg_g;
 		}
-	} else if (class <= GS_C_SPLICE && s->call.ret > 0 && !is_alert(s)) {
-		c->write_ns = s->call.now;
+	} else if (class <= GS_C_SPLICE && s->call.ret > 0) {
+		if (!is_alert(s))
+			c->write_ns = s->call.now;
+		else if (c->active && c->resp == GS_R_COMPLETE)
+			secure_finish(c, key, s->call.now);
 	}
 	if (!c->active)
 		return CONNECTION_ELSE;
