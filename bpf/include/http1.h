@@ -123,7 +123,7 @@ static __always_inline __u8 header_kind(struct gs_conn *c)
 	    is_lower_word(c, 6, W8('t', '-', 'l', 'e', 'n', 'g', 't', 'h')))
 		return HK_LENGTH;
 	if (c->hlen == 17 && is_lower_word(c, 0, W8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &&
-	    is_lower_word(c, 9, W8('e', 'n', 'c', 'o', 'd', 'i', 'n', 'g')))
+	    is_lower_word(c, 8, W8('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n')) && c->hname[16] == 'g')
 		return HK_CODING;
 	if (c->hlen == 11 && is_lower_word(c, 0, W8('t', 'r', 'a', 'c', 'e', 'p', 'a', 'r')) &&
 	    is_lower_word(c, 3, W8('c', 'e', 'p', 'a', 'r', 'e', 'n', 't')))
@@ -349,7 +349,8 @@ struct target {
 static __always_inline int http1_version(const __u8 *buf, __u32 off)
 {
 	return load8(buf, off) == W8(' ', 'H', 'T', 'T', 'P', '/', '1', '.') &&
-	       buf[(off + 9) & (WINDOW - 1)] == '\r' && buf[(off + 10) & (WINDOW - 1)] == '\n';
+	       buf[(off + 8) & (WINDOW - 1)] >= '0' && buf[(off + 9) & (WINDOW - 1)] == '\r' &&
+	       buf[(off + 10) & (WINDOW - 1)] == '\n';
 }
 enum { LINE_MORE = 0, LINE_OK = 1, LINE_BAD = -1 };
 #define METHOD_MAX 20
@@ -417,6 +418,9 @@ static __always_inline long target_step(struct target *t, const __u8 *buf)
 	if (!z) {
 		t->hash = mix(t->hash, w);
 		t->off += 8;
+		/* The rest of the word is garbage, not a part of the path. */
+		if (t->off > t->len)
+			t->off = t->len;
 		return 0;
 	}
 	k = first_mark(z);

@@ -16,26 +16,49 @@ struct response {
 	__u32 chunked;
 	__u32 has_length;
 	__u32 whole;	/* [0, len) is all that was written */
-	__u32 pad;
+	__u32 inside;	/* off lies within a line, not at its beginning */
 	__u64 length;
 };
 
 #define RESPONSE_STEPS 96
-/* "Date: Sun, 06 Nov 1994 08:49:37 GMT" and its line's end (RFC 9110, 5.6.7). */
+/* "Date: Sun, 06 Nov 1994 08:49:37 GMT" and its line's end (RFC 9110, 5.6.7); the place
+ * of " GMT" in it: a date of another form ends elsewhere. */
 #define DATE_LINE 37
+#define DATE_ZONE 31
 
 static __always_inline int ends_head(const __u8 *buf, __u32 at)
 {
 	return at >= 4 && (__u32)(load8(buf, at - 4)) == ('\r' | '\n' << 8 | '\r' << 16 | '\n' << 24);
 }
 
+/* Past the line's end, or 64 bytes further where that is not in them. */
+static __always_inline long response_skip(struct response *r, const __u8 *buf)
+{
+	__u32 k;
+
+	for (k = 0; k < 8; k++) {
+		__u64 z = find_byte(load8(buf, r->off), '\n');
+
+		if (z) {
+			r->off += first_mark(z) + 1;
+			r->inside = 0;
+			return 0;
+		}
+		r->off += 8;
+	}
+	r->inside = 1;
+	return 0;
+}
+
 static __always_inline long response_step(struct response *r, const __u8 *buf)
 {
-	__u64 w, z;
+	__u64 w;
 	__u32 k;
 
 	if (r->off >= r->len)
 		return 1;
+	if (r->inside)
+		return response_skip(r, buf);
 	w = load8(buf, r->off);
 	if ((w & 0xffff) == ('\r' | '\n' << 8)) {
 		if (r->off + 2 <= r->len)
@@ -74,24 +97,18 @@ static __always_inline long response_step(struct response *r, const __u8 *buf)
 			}
 		}
 	} else if ((w & 0xffffffffffffULL) == W8('d', 'a', 't', 'e', ':', ' ', 0, 0) &&
-		   buf[(r->off + DATE_LINE - 1) & (WINDOW - 1)] == '\n') {
+		   (load8(buf, r->off + DATE_ZONE) & 0xffffffffffffULL) ==
+			   W8(' ', 'G', 'M', 'T', '\r', '\n', 0, 0)) {
 		/* In every response, and always as long. */
 		r->off += DATE_LINE;
 		return 0;
 	} else if (w == W8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
-		if (r->off + 16 <= r->len &&
-		    (load8(buf, r->off + 8) | LOWER) == W8('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'))
+		if (r->off + 18 <= r->len &&
+		    (load8(buf, r->off + 8) | LOWER) == W8('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') &&
+		    (load8(buf, r->off + 16) & 0xffdf) == ('G' | ':' << 8))
 			r->chunked = 1;
 	}
-	for (k = 0; k < 8; k++) {
-		z = find_byte(load8(buf, r->off), '\n');
-		if (z) {
-			r->off += first_mark(z) + 1;
-			return 0;
-		}
-		r->off += 8;
-	}
-	return 0;
+	return response_skip(r, buf);
 }
 
 /* Sets out on the bytes [0, len); 0: they do not begin a response. */
@@ -100,8 +117,10 @@ static __always_inline int http1_response(struct response *r, const __u8 *buf, _
 {
 	__u64 w = load8(buf, 0);
 
-	/* "HTTP/1.1 200 OK" ends here; other reasons are looked through. */
-	r->off = buf[16] == '\n' && len > 17 ? 17 : 12;
+	/* "HTTP/1.1 200 OK" ends at 17; other reasons are looked through. */
+	r->inside = len <= 17 ||
+		    (load8(buf, 12) & 0xffffffffffULL) != W8(' ', 'O', 'K', '\r', '\n', 0, 0, 0);
+	r->off = r->inside ? 12 : 17;
 	r->whole = whole;
 	r->len = len;
 	r->head_end = r->chunked = r->has_length = 0;
