@@ -55,8 +55,7 @@ end_to_end_quick() { cargo_test -p gostall --bins --test contract --test lifecyc
 build_all() { cargo build --workspace --all-targets --locked --quiet; }
 go_tests() { cd testbed && go test -v ./...; }
 go_tests_quick() { cd testbed && go test -v ./cmd/... ./internal/...; }
-fuzz_short() { fuzz_all 20; }
-fuzz_long() { fuzz_all 600; }
+fuzz_short() { fuzz_seconds 20; }
 
 cmd_test() {
 	local form=${1:-normal} start=$SECONDS
@@ -95,7 +94,7 @@ cmd_test() {
 		step "unit, property, corpus" unit
 		step "testbed" go_tests
 		step "end to end" end_to_end
-		step "fuzz" fuzz_long
+		step "fuzz" fuzz_inputs
 		;;
 	esac
 	step "nothing left behind" leftovers
