@@ -50,7 +50,16 @@ unit_quick() {
 	cargo_test --workspace --exclude gostall --exclude gostall-gobin &&
 		cargo_test -p gostall-gobin --lib
 }
-end_to_end() { cargo_test -p gostall; }
+end_to_end() {
+	local t tests=()
+	for t in gostall/tests/*.rs; do
+		t=$(basename "$t" .rs)
+		# A step of its own: it builds for minutes where nothing is cached.
+		[ "$t" = matrix ] || tests+=(--test "$t")
+	done
+	cargo_test -p gostall --bins "${tests[@]}"
+}
+matrix() { cargo_test -p gostall --test matrix; }
 end_to_end_quick() { cargo_test -p gostall --bins --test contract --test lifecycle; }
 build_all() { cargo build --workspace --all-targets --locked --quiet; }
 go_tests() { cd testbed && go test -v ./...; }
@@ -88,12 +97,14 @@ cmd_test() {
 		step "unit, property, corpus" unit
 		step "testbed" go_tests
 		step "end to end" end_to_end
+		step "Go releases, build kinds" matrix
 		step "fuzz" fuzz_short
 		;;
 	--full)
 		step "unit, property, corpus" unit
 		step "testbed" go_tests
 		step "end to end" end_to_end
+		step "Go releases, build kinds" matrix
 		step "fuzz" fuzz_inputs
 		;;
 	esac
