@@ -37,6 +37,7 @@ fn main() {
         build.flag("-fsanitize=address");
     }
     build.compile("gostall_wire");
+    println!("cargo:rerun-if-changed=wire/wire.c");
     for file in ["http1.h", "response1.h", "abi.h"] {
         println!("cargo:rerun-if-changed={include}/{file}");
     }
