@@ -15,6 +15,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "arch.h"
 #include "maps.h"
 #include "http1.h"
+#include "response1.h"
 #include "hist.h"
 #include "scratch.h"
 #include "goroutine.h"

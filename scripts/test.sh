@@ -50,13 +50,21 @@ unit_quick() {
 	cargo_test --workspace --exclude gostall --exclude gostall-gobin &&
 		cargo_test -p gostall-gobin --lib
 }
-end_to_end() { cargo_test -p gostall; }
+end_to_end() {
+	local t tests=()
+	for t in gostall/tests/*.rs; do
+		t=$(basename "$t" .rs)
+		# A step of its own: it builds for minutes where nothing is cached.
+		[ "$t" = matrix ] || tests+=(--test "$t")
+	done
+	cargo_test -p gostall --bins "${tests[@]}"
+}
+matrix() { cargo_test -p gostall --test matrix; }
 end_to_end_quick() { cargo_test -p gostall --bins --test contract --test lifecycle; }
 build_all() { cargo build --workspace --all-targets --locked --quiet; }
 go_tests() { cd testbed && go test -v ./...; }
 go_tests_quick() { cd testbed && go test -v ./cmd/... ./internal/...; }
-fuzz_short() { fuzz_all 20; }
-fuzz_long() { fuzz_all 600; }
+fuzz_short() { fuzz_seconds 20; }
 
 cmd_test() {
 	local form=${1:-normal} start=$SECONDS
@@ -89,13 +97,15 @@ cmd_test() {
 		step "unit, property, corpus" unit
 		step "testbed" go_tests
 		step "end to end" end_to_end
+		step "Go releases, build kinds" matrix
 		step "fuzz" fuzz_short
 		;;
 	--full)
 		step "unit, property, corpus" unit
 		step "testbed" go_tests
 		step "end to end" end_to_end
-		step "fuzz" fuzz_long
+		step "Go releases, build kinds" matrix
+		step "fuzz" fuzz_inputs
 		;;
 	esac
 	step "nothing left behind" leftovers

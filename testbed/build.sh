@@ -13,13 +13,18 @@
 #            sw       static, without symbols and DWARF: -ldflags "-s -w"
 #            strip    static, then strip(1)
 #            cgostrip cgo, then strip(1): how Debian ships Go servers
+#            trimpath static, without the building machine's paths
+#            noopt    static, neither optimized nor inlined: -gcflags=all="-N -l"
+#            race     cgo, with the race detector
+#            pgo      static, optimized by hello.pgo (Go 1.20 or later): the
+#                     functions of net/http that probes might go to are inlined
 set -eu
 
 servers="truth hello demo"
 clients="drive judge load"
 
 usage() {
-	sed -n '2,17s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,22s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 }
 
@@ -33,7 +38,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # Nothing newer than the last build of the same sort: done.
 stamp="$out/.testbed-$version-$kind"
-if [ -e "$stamp" ] && [ -z "$(find "$here" \( -name '*.go' -o -name go.mod -o -name build.sh \) -newer "$stamp" -print -quit)" ]; then
+if [ -e "$stamp" ] && [ -z "$(find "$here" \( -name '*.go' -o -name go.mod -o -name build.sh -o -name '*.pgo' \) -newer "$stamp" -print -quit)" ]; then
 	missing=
 	for p in $servers $clients; do [ -x "$out/$p" ] || missing=1; done
 	[ -n "$missing" ] || exit 0
@@ -65,6 +70,7 @@ go_server() {
 cgo=0
 mode=
 ldflags=
+gcflags=
 case $kind in
 static | strip) ;;
 pie) mode=-buildmode=pie ;;
@@ -72,13 +78,17 @@ cgo | cgostrip) cgo=1 ;;
 cgopie) cgo=1 mode=-buildmode=pie ;;
 cgostatic) cgo=1 ldflags="-linkmode external -extldflags -static" ;;
 sw) ldflags="-s -w" ;;
+trimpath) mode=-trimpath ;;
+noopt) gcflags="all=-N -l" ;;
+race) cgo=1 mode=-race ;;
+pgo) mode=-pgo=$here/hello.pgo ;;
 *) usage ;;
 esac
 
 list() { for p; do echo "./cmd/$p"; done; }
 cd "$here"
 # shellcheck disable=SC2046,SC2086 # lists of plain words
-CGO_ENABLED=$cgo go_server build $mode -ldflags "$ldflags" -o "$out/" $(list $servers)
+CGO_ENABLED=$cgo go_server build $mode -gcflags "$gcflags" -ldflags "$ldflags" -o "$out/" $(list $servers)
 # shellcheck disable=SC2046
 CGO_ENABLED=0 GOTOOLCHAIN=local go build -o "$out/" $(list $clients)
 case $kind in

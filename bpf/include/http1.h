@@ -9,6 +9,8 @@
  * split over reads is taken byte by byte. Each parser is a step function that its
  * caller repeats until it returns true; its state lives in memory the verifier does
  * not track (scratch.h), so that loops over it are walked once.
+ *
+ * Requests stand here, responses in response1.h.
  */
 #ifndef GOSTALL_HTTP1_H
 #define GOSTALL_HTTP1_H
@@ -121,7 +123,7 @@ static __always_inline __u8 header_kind(struct gs_conn *c)
 	    is_lower_word(c, 6, W8('t', '-', 'l', 'e', 'n', 'g', 't', 'h')))
 		return HK_LENGTH;
 	if (c->hlen == 17 && is_lower_word(c, 0, W8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) &&
-	    is_lower_word(c, 9, W8('e', 'n', 'c', 'o', 'd', 'i', 'n', 'g')))
+	    is_lower_word(c, 8, W8('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n')) && c->hname[16] == 'g')
 		return HK_CODING;
 	if (c->hlen == 11 && is_lower_word(c, 0, W8('t', 'r', 'a', 'c', 'e', 'p', 'a', 'r')) &&
 	    is_lower_word(c, 3, W8('c', 'e', 'p', 'a', 'r', 'e', 'n', 't')))
@@ -347,7 +349,8 @@ struct target {
 static __always_inline int http1_version(const __u8 *buf, __u32 off)
 {
 	return load8(buf, off) == W8(' ', 'H', 'T', 'T', 'P', '/', '1', '.') &&
-	       buf[(off + 9) & (WINDOW - 1)] == '\r' && buf[(off + 10) & (WINDOW - 1)] == '\n';
+	       buf[(off + 8) & (WINDOW - 1)] >= '0' && buf[(off + 9) & (WINDOW - 1)] == '\r' &&
+	       buf[(off + 10) & (WINDOW - 1)] == '\n';
 }
 enum { LINE_MORE = 0, LINE_OK = 1, LINE_BAD = -1 };
 #define METHOD_MAX 20
@@ -415,6 +418,9 @@ static __always_inline long target_step(struct target *t, const __u8 *buf)
 	if (!z) {
 		t->hash = mix(t->hash, w);
 		t->off += 8;
+		/* The rest of the word is garbage, not a part of the path. */
+		if (t->off > t->len)
+			t->off = t->len;
 		return 0;
 	}
 	k = first_mark(z);
@@ -440,111 +446,6 @@ static __always_inline int http1_target(struct target *t)
 	t->off = t->path_end;
 	t->cut = 1;
 	return LINE_OK;
-}
-
-/* The beginning of a response. */
-struct response {
-	__u32 off;
-	__u32 len;
-	__u32 status;
-	__u32 head_end; /* 0: not within the bytes seen */
-	__u32 chunked;
-	__u32 has_length;
-	__u32 whole;	/* [0, len) is all that was written */
-	__u32 pad;
-	__u64 length;
-};
-
-#define RESPONSE_STEPS 96
-/* "Date: Sun, 06 Nov 1994 08:49:37 GMT" and its line's end (RFC 9110, 5.6.7). */
-#define DATE_LINE 37
-
-static __always_inline int ends_head(const __u8 *buf, __u32 at)
-{
-	return at >= 4 && (__u32)(load8(buf, at - 4)) == ('\r' | '\n' << 8 | '\r' << 16 | '\n' << 24);
-}
-
-static __always_inline long response_step(struct response *r, const __u8 *buf)
-{
-	__u64 w, z;
-	__u32 k;
-
-	if (r->off >= r->len)
-		return 1;
-	w = load8(buf, r->off);
-	if ((w & 0xffff) == ('\r' | '\n' << 8)) {
-		if (r->off + 2 <= r->len)
-			r->head_end = r->off + 2;
-		return 1;
-	}
-	if ((w & 0xff) == '\n') {
-		r->head_end = r->off + 1;
-		return 1;
-	}
-	w |= LOWER;
-	if (w == W8('c', 'o', 'n', 't', 'e', 'n', 't', '-')) {
-		__u64 v = load8(buf, r->off + 8) | LOWER;
-
-		if ((v & 0xffffffffffffffULL) == W8('l', 'e', 'n', 'g', 't', 'h', ':', 0)) {
-			__u64 n = 0;
-
-			for (k = 15; k < 40; k++) {
-				__u8 ch = buf[(r->off + k) & (WINDOW - 1)];
-
-				if (ch >= '0' && ch <= '9')
-					n = n * 10 + (ch - '0');
-				else if (ch != ' ')
-					break;
-			}
-			if (r->off + k < r->len) {
-				r->length = n;
-				r->has_length = 1;
-				/* Most often all of it is here: then the head ends where the
-				 * body must begin, and there is no need to look further. */
-				if (r->whole && n < r->len - r->off &&
-				    ends_head(buf, r->len - (__u32)n)) {
-					r->head_end = r->len - (__u32)n;
-					return 1;
-				}
-			}
-		}
-	} else if ((w & 0xffffffffffffULL) == W8('d', 'a', 't', 'e', ':', ' ', 0, 0) &&
-		   buf[(r->off + DATE_LINE - 1) & (WINDOW - 1)] == '\n') {
-		/* In every response, and always as long. */
-		r->off += DATE_LINE;
-		return 0;
-	} else if (w == W8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
-		if (r->off + 16 <= r->len &&
-		    (load8(buf, r->off + 8) | LOWER) == W8('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'))
-			r->chunked = 1;
-	}
-	for (k = 0; k < 8; k++) {
-		z = find_byte(load8(buf, r->off), '\n');
-		if (z) {
-			r->off += first_mark(z) + 1;
-			return 0;
-		}
-		r->off += 8;
-	}
-	return 0;
-}
-
-/* Sets out on the bytes [0, len); 0: they do not begin a response. */
-static __always_inline int http1_response(struct response *r, const __u8 *buf, __u32 len,
-					  __u32 whole)
-{
-	__u64 w = load8(buf, 0);
-
-	/* "HTTP/1.1 200 OK" ends here; other reasons are looked through. */
-	r->off = buf[16] == '\n' && len > 17 ? 17 : 12;
-	r->whole = whole;
-	r->len = len;
-	r->head_end = r->chunked = r->has_length = 0;
-	r->length = 0;
-	if (len < 13 || (w & 0xffffffffffffffULL) != W8('H', 'T', 'T', 'P', '/', '1', '.', 0))
-		return 0;
-	r->status = (buf[9] - '0') * 100 + (buf[10] - '0') * 10 + (buf[11] - '0');
-	return r->status >= 100 && r->status <= 999;
 }
 
 #endif

@@ -34,7 +34,11 @@ struct Row {
 }
 
 fn rows() -> Option<Vec<Row>> {
-    let mut lines = TABLE
+    parse(TABLE)
+}
+
+fn parse(table: &str) -> Option<Vec<Row>> {
+    let mut lines = table
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty());
     let columns: Vec<&str> = lines.next()?.split('\t').skip(1).collect();
@@ -194,6 +198,25 @@ mod tests {
         assert_eq!(
             (status("go1.26.10"), status("go1.26.11")),
             (Ok(Some(120)), Ok(Some(128)))
+        );
+    }
+
+    /// A release to come: refused today, known with one more row and no more.
+    #[test]
+    fn a_new_release_takes_a_row() {
+        let next = version("go1.29.1");
+        let newest = TABLE.lines().last().expect("a row");
+        let cells = newest.split_once('\t').expect("cells").1;
+        assert!(
+            matches!(from_table(&next), Err(NoOffsets::TooNew { newest: name, .. }) if newest.starts_with(&name))
+        );
+        let longer = format!("{TABLE}go1.29.1\t{cells}\n");
+        let known = choose(&parse(&longer).expect("rows"), &next).expect("offsets");
+        assert_eq!(
+            known.source,
+            OffsetSource::Table {
+                release: "go1.29.1".into()
+            }
         );
     }
 

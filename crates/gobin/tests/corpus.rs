@@ -66,7 +66,7 @@ fn identity(what: &str, release: &str, mode: Mode, full: &Binary, stripped: &Bin
         assert_eq!(binary.arch(), arch, "{what}");
         let kind = match mode {
             Mode::Pie => Kind::Pie,
-            Mode::Cgo => Kind::Dynamic,
+            Mode::Cgo | Mode::Race => Kind::Dynamic,
             Mode::CgoPie => Kind::DynamicPie,
             _ => Kind::Static,
         };
@@ -445,7 +445,7 @@ releases! {
     go1_22: "go1.22.12" 22 CgoStatic LinkerStripped;
     go1_23: "go1.23.9" 23 TrimPath Static;
     go1_24: "go1.24.11" 24 Arm64;
-    go1_25: "go1.25.5" 25 CgoPie LinkerStripped;
+    go1_25: "go1.25.5" 25 CgoPie Race;
     go1_26: "go1.26.6" 26 Cgo Static;
     go1_27: "go1.27.3" 27 Pie LinkerStripped;
 }

@@ -21,10 +21,12 @@ pub enum Mode {
     /// The function table's section lies elsewhere with an external linker.
     CgoStatic,
     Arm64,
+    /// With the race detector's calls in all functions, and its C++ runtime.
+    Race,
 }
 
 impl Mode {
-    pub const ALL: [Mode; 8] = [
+    pub const ALL: [Mode; 9] = [
         Mode::Static,
         Mode::LinkerStripped,
         Mode::TrimPath,
@@ -33,6 +35,7 @@ impl Mode {
         Mode::CgoPie,
         Mode::CgoStatic,
         Mode::Arm64,
+        Mode::Race,
     ];
 
     fn flags(self) -> &'static [&'static str] {
@@ -44,11 +47,15 @@ impl Mode {
                 "-tags=osusergo,netgo",
                 "-ldflags=-linkmode=external -extldflags=-static",
             ],
+            Mode::Race => &["-race"],
         }
     }
 
     pub fn cgo(self) -> bool {
-        matches!(self, Mode::Cgo | Mode::CgoPie | Mode::CgoStatic)
+        matches!(
+            self,
+            Mode::Cgo | Mode::CgoPie | Mode::CgoStatic | Mode::Race
+        )
     }
 }
 
@@ -75,7 +82,18 @@ pub fn corpus() -> PathBuf {
         PathBuf::from,
     );
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for file in ["build", "go.mod", "main.go", "cgo.go", "nocgo.go"] {
+    let sources = [
+        "build",
+        "go.mod",
+        "main.go",
+        "cgo.go",
+        "nocgo.go",
+        "../../../../testbed/hello.pgo",
+        "../shared/main.go",
+        "../shared/observe.c",
+        "../shared/host.c",
+    ];
+    for file in sources {
         for byte in fs::read(here().join(file)).expect("the corpus program's sources") {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -96,7 +114,7 @@ pub fn built(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     path
 }
 
-fn run(command: &mut Command) -> Vec<u8> {
+pub fn run(command: &mut Command) -> Vec<u8> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -115,6 +133,28 @@ pub fn go_build(release: &str, out: &Path, cgo: bool, arch: &str, flags: &[&str]
         .args(flags)
         .env("CGO_ENABLED", if cgo { "1" } else { "0" })
         .env("GOARCH", arch));
+}
+
+/// The library and the C program of tests/shared.
+pub fn shared(release: &str) -> (PathBuf, PathBuf) {
+    let sources = here().join("../shared");
+    let host = built("shared-host", |out| {
+        run(Command::new("cc")
+            .args(["-O1", "-o"])
+            .arg(out)
+            .arg(sources.join("host.c"))
+            .arg("-ldl"));
+    });
+    let library = built(&format!("{release}-shared.so"), |out| {
+        run(Command::new(here().join("build"))
+            .args([Path::new(release), out])
+            .args(["-buildmode=c-shared", "-ldflags=-s -w"])
+            .env("CGO_ENABLED", "1")
+            .env("GOSTALL_PROGRAM", "shared"));
+        // The library's C header, which Go writes beside it.
+        let _ = fs::remove_file(out.with_extension("h"));
+    });
+    (library, host)
 }
 
 pub fn twins(release: &str, mode: Mode) -> Twins {

@@ -1,6 +1,8 @@
 //! The truth about an executable that has symbols and debug information, read with general tools, by other ways than
 //! gobin's: a whole DWARF tree, symbol arithmetic, and `addr2line`.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
