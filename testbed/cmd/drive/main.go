@@ -87,7 +87,7 @@ func main() {
 
 func list(h2 bool) {
 	for _, s := range scenarios {
-		if h2 && s.h2 == nil {
+		if !s.speaks(h2) {
 			continue
 		}
 		note := ""
@@ -96,6 +96,14 @@ func list(h2 bool) {
 		}
 		fmt.Printf("%-14s %s%s\n", s.name, s.about, note)
 	}
+}
+
+// speaks tells whether there is such a scenario in HTTP/2, or in HTTP/1.
+func (s *scenario) speaks(h2 bool) bool {
+	if h2 {
+		return s.h2 != nil
+	}
+	return s.unit != nil
 }
 
 // choose finds the named scenarios. all leaves out those that only make sense
@@ -118,16 +126,13 @@ func choose(names, skip string, h2 bool) ([]scenario, error) {
 		picked[name] = true
 	}
 	for _, s := range scenarios {
-		if h2 && s.h2 == nil && picked[s.name] {
-			return nil, fmt.Errorf("there is no %s in HTTP/2; -h2 -scenario list names what there is", s.name)
+		if picked[s.name] && !s.speaks(h2) {
+			return nil, fmt.Errorf("there is no %s in this version of HTTP; -scenario list, with or without -h2, names what there is", s.name)
 		}
 	}
 	var out []scenario
 	for _, s := range scenarios {
-		if h2 && s.h2 == nil || !h2 && s.unit == nil {
-			continue
-		}
-		if (picked[s.name] || picked["all"] && !s.special) && !skipped[s.name] {
+		if s.speaks(h2) && (picked[s.name] || picked["all"] && !s.special) && !skipped[s.name] {
 			out = append(out, s)
 		}
 	}
