@@ -15,7 +15,7 @@
 #            cgostrip cgo, then strip(1): how Debian ships Go servers
 set -eu
 
-servers="truth hello demo"
+servers="truth hello demo morph"
 clients="drive judge load"
 
 usage() {

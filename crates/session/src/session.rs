@@ -10,7 +10,7 @@ use gostall_model::{
     Arch, Attribution, Model, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
 };
 use gostall_probes::{Event, Filter, Probes, SlotState, TailRule};
-use gostall_targets::{Launch, Launched, Target, maps};
+use gostall_targets::{Launch, Launched, Selector, Target, maps};
 
 use crate::clock;
 use crate::describe;
@@ -19,6 +19,10 @@ use crate::lineage::Lineage;
 use crate::overhead::{self, Meter};
 use crate::program::{Program, Programs};
 
+mod follow;
+
+use follow::Follow;
+
 /// Whom to watch.
 #[derive(Debug)]
 pub enum Start {
@@ -26,8 +30,9 @@ pub enum Start {
     Running {
         /// Them.
         targets: Vec<Target>,
-        /// What they fork as well.
-        children: bool,
+        /// How they were found: by it, those started again are found too. What it says of
+        /// children holds for all.
+        selector: Selector,
     },
     /// A command to start; it is traced from its first instruction.
     Launch {
@@ -88,6 +93,10 @@ pub struct Session {
     adapt_at: Instant,
     lineage: Lineage,
     known_leaves: HashSet<u32>,
+    follow: Option<Follow>,
+    /// How many processes there were at the beginning.
+    begun: usize,
+    notices: Vec<String>,
 }
 
 impl std::fmt::Debug for Session {
@@ -139,29 +148,25 @@ impl Session {
             adapt_at: Instant::now(),
             lineage: Lineage::default(),
             known_leaves: HashSet::new(),
+            follow: None,
+            begun: 0,
+            notices: Vec::new(),
         };
         match ready {
-            Ready::Running { read, children } => session.begin_running(read, children)?,
+            Ready::Running { targets, selector } => session.begin_running(targets, &selector)?,
             Ready::Launch { launch, known } => session.begin_launch(launch, known)?,
         }
         session.model.set_sampling(sampling(&options.filter));
         Ok(session)
     }
 
-    fn begin_running(
-        &mut self,
-        read: Vec<(Arc<Program>, Target)>,
-        children: bool,
-    ) -> Result<(), Error> {
+    fn begin_running(&mut self, targets: Vec<Target>, selector: &Selector) -> Result<(), Error> {
         self.attach()?;
-        for (program, target) in read {
-            let bias = program.bias(&maps::maps(target.pid)?);
-            let layout = program.layout.as_ref();
-            let slot = self
-                .probes
-                .add_process(target.pid, layout, bias, children)?;
-            self.met(slot, target.pid, Some(target), Some(program), bias);
+        self.begun = targets.len();
+        for target in targets {
+            self.adopt(target, selector.children)?;
         }
+        self.follow = Follow::new(selector);
         self.probes.mark_threads()?;
         for t in self.slots.values() {
             self.lineage.attach(&mut self.probes, t);
@@ -279,6 +284,9 @@ impl Session {
             }
         }
         self.meter.tick(&self.probes);
+        if self.opened.is_some() {
+            self.follow()?;
+        }
         if Instant::now() >= self.adapt_at {
             self.adapt_at = Instant::now() + ADAPT_EVERY;
             self.probes.adapt()?;
@@ -324,8 +332,16 @@ impl Session {
         Ok(self.model.event(tail))
     }
 
-    /// Whether every target has ended.
+    /// What a person should know that happened since the last call, a line each.
+    pub fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Whether every target has ended, and none can come again.
     pub fn targets_gone(&mut self) -> bool {
+        if self.follow.is_some() {
+            return false;
+        }
         if let Some(l) = &mut self.launched {
             return !matches!(l.try_wait(), Ok(None));
         }
@@ -395,13 +411,12 @@ type Known = (Arc<Program>, (u64, u64));
 /// What can be done before the kernel is asked for anything.
 fn read(programs: &mut Programs, start: Start) -> Result<Ready, Error> {
     Ok(match start {
-        Start::Running { targets, children } => Ready::Running {
-            read: targets
-                .into_iter()
-                .map(|t| Ok((program_of(programs, &t)?, t)))
-                .collect::<Result<Vec<_>, Error>>()?,
-            children,
-        },
+        Start::Running { targets, selector } => {
+            for t in &targets {
+                program_of(programs, t)?;
+            }
+            Ready::Running { targets, selector }
+        }
         Start::Launch { argv } => {
             let launch = Launch::hold(&argv)?;
             // Known beforehand, a Go program is traced from its first instruction. A wrapper
@@ -418,8 +433,8 @@ fn read(programs: &mut Programs, start: Start) -> Result<Ready, Error> {
 
 enum Ready {
     Running {
-        read: Vec<(Arc<Program>, Target)>,
-        children: bool,
+        targets: Vec<Target>,
+        selector: Selector,
     },
     Launch {
         launch: Launch,

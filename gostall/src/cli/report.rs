@@ -14,6 +14,7 @@ use super::{names, value};
     after_help = "\
 Every system call is charged to the goroutine that made it and to the HTTP endpoint it served.
 `-- CMD ARGS` starts the command and watches it, and what it starts, until it ends.
+A server found by --name, --port or --cgroup is watched again when it is started again.
 Ctrl-C ends early, with a complete report of what was seen.
 
 Examples:

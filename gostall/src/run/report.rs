@@ -12,7 +12,7 @@ use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::report::Report;
 use crate::cli::signals::Signals;
-use crate::run::start::start;
+use crate::run::start::{start, tell};
 use crate::run::{Failure, exit};
 
 /// Snapshots a second and CPU: enough to catch each kind, little enough to cost nothing.
@@ -90,6 +90,7 @@ fn report(config: &Report) -> Result<(), Failure> {
         .map(|d| Instant::now() + d.saturating_sub(session.elapsed()));
     while !signals.stop_requested() && end.is_none_or(|e| Instant::now() < e) {
         session.step(end.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))?;
+        tell(&mut session, &mut progress);
         if session.targets_gone() {
             break;
         }

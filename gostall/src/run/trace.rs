@@ -14,7 +14,7 @@ use crate::cli::progress::Progress;
 use crate::cli::signals::Signals;
 use crate::cli::trace::Trace;
 use crate::run::report::nanos;
-use crate::run::start::start;
+use crate::run::start::{start, tell};
 use crate::run::{Failure, exit};
 
 pub fn run(config: &Trace) -> ExitCode {
@@ -67,6 +67,7 @@ fn trace(config: &Trace) -> Result<(), Failure> {
     while !over {
         let mut lines =
             session.step(end.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))?;
+        tell(&mut session, &mut progress);
         // What was raised before the end is still shown.
         over = signals.stop_requested()
             || end.is_some_and(|e| Instant::now() >= e)
