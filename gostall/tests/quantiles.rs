@@ -28,7 +28,7 @@ fn session(pid: u32) -> Session {
             trace: true,
             ..Default::default()
         },
-        routes: Vec::new(),
+        ..Options::default()
     };
     Session::start(Start::Running { targets, selector }, &options).unwrap()
 }

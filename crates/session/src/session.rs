@@ -17,11 +17,16 @@ use crate::describe;
 use crate::error::Error;
 use crate::lineage::Lineage;
 use crate::overhead::{self, Meter};
+use crate::privileges;
 use crate::program::{Program, Programs};
+use crate::watchdog::{self, Watchdog};
 
 mod follow;
+mod guard;
 
 use follow::Follow;
+use guard::Guard;
+pub use guard::Guards;
 
 /// Whom to watch.
 #[derive(Debug)]
@@ -50,6 +55,10 @@ pub struct Options {
     pub tail: TailRule,
     /// The user's routes.
     pub routes: Vec<Route>,
+    /// What the run may cost.
+    pub guards: Guards,
+    /// A file will be created for the result: the privilege to do so anywhere is kept.
+    pub writes_file: bool,
 }
 
 /// A process that is or was watched.
@@ -97,6 +106,10 @@ pub struct Session {
     /// How many processes there were at the beginning.
     begun: usize,
     notices: Vec<String>,
+    filter: Filter,
+    tail: TailRule,
+    guard: Guard,
+    watchdog: Option<Watchdog>,
 }
 
 impl std::fmt::Debug for Session {
@@ -151,12 +164,20 @@ impl Session {
             follow: None,
             begun: 0,
             notices: Vec::new(),
+            filter: options.filter.clone(),
+            tail: options.tail.clone(),
+            guard: Guard::new(options.guards),
+            watchdog: None,
         };
         match ready {
             Ready::Running { targets, selector } => session.begin_running(targets, &selector)?,
             Ready::Launch { launch, known } => session.begin_launch(launch, known)?,
         }
         session.model.set_sampling(sampling(&options.filter));
+        // Refused by the kernel (a sandbox without capset), the run is as safe as it was.
+        let _ = privileges::drop_to_needed(options.writes_file, session.launched.is_some());
+        session.guard = Guard::new(options.guards);
+        session.watchdog = Some(Watchdog::start(watchdog::STALL, watchdog::exit));
         Ok(session)
     }
 
@@ -285,7 +306,9 @@ impl Session {
         }
         self.meter.tick(&self.probes);
         if self.opened.is_some() {
+            self.watchdog.iter().for_each(Watchdog::tick);
             self.follow()?;
+            self.guard()?;
         }
         if Instant::now() >= self.adapt_at {
             self.adapt_at = Instant::now() + ADAPT_EVERY;
@@ -337,8 +360,22 @@ impl Session {
         std::mem::take(&mut self.notices)
     }
 
-    /// Whether every target has ended, and none can come again.
-    pub fn targets_gone(&mut self) -> bool {
+    /// Does what may wait for somebody else, as writing to a reader who has paused: that is no
+    /// stall of gostall's.
+    pub fn waiting<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.watchdog.iter().for_each(|w| w.set_off(true));
+        let result = f();
+        self.watchdog.iter().for_each(|w| w.set_off(false));
+        result
+    }
+
+    /// Whether there is nothing more to see: every target has ended and none can come again, or a
+    /// guard took the probes away.
+    pub fn over(&mut self) -> bool {
+        self.guard.detached || self.targets_gone()
+    }
+
+    fn targets_gone(&mut self) -> bool {
         if self.follow.is_some() {
             return false;
         }
@@ -363,6 +400,7 @@ impl Session {
         let Some((start_unix_ns, at)) = self.opened.take() else {
             return Ok(Vec::new());
         };
+        self.watchdog = None;
         self.probes.set_counting(false);
         let duration_ns = at.elapsed().as_nanos() as u64;
         self.model.set_overhead(self.meter.overhead());
@@ -462,5 +500,6 @@ fn sampling(filter: &Filter) -> Sampling {
                 .collect()
         }),
         slower_than_ns: filter.slower_than_ns,
+        guards: Vec::new(),
     }
 }

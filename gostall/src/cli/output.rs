@@ -5,10 +5,10 @@
 //! he asked for. Everything else that cannot be written, a full disk above all, is an error with
 //! exit code 2: a report cut short must never pass for a whole one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -203,6 +203,12 @@ impl Stream {
             .mode(0o600)
             .open(path)
             .map_err(|e| WriteError::new(&to, e))?;
+        if is_replaceable(path) {
+            // One that was there before keeps the mode it had; what comes into it is as private as
+            // what comes into a new one.
+            file.set_permissions(Permissions::from_mode(0o600))
+                .map_err(|e| WriteError::new(&to, e))?;
+        }
         Ok(Self {
             to,
             eager: file.is_terminal(),
@@ -247,7 +253,6 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn file(path: &Path) -> Destination {
         Destination::File(path.to_owned())

@@ -7,7 +7,7 @@ use gostall_export::{Clock, Exporter, Json, Text, TextOptions};
 use gostall_probes::{Filter, TailRule};
 use gostall_session::Options;
 
-use crate::cli::config::{Format, Sampling, Threshold};
+use crate::cli::config::{Destination, Format, Sampling, Threshold};
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::report::Report;
@@ -78,6 +78,8 @@ fn options(config: &Report) -> Result<Options, Failure> {
             ..Default::default()
         },
         routes,
+        guards: config.guards,
+        writes_file: matches!(config.output.destination, Destination::File(_)),
     })
 }
 
@@ -91,7 +93,7 @@ fn report(config: &Report) -> Result<(), Failure> {
     while !signals.stop_requested() && end.is_none_or(|e| Instant::now() < e) {
         session.step(end.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))?;
         tell(&mut session, &mut progress);
-        if session.targets_gone() {
+        if session.over() {
             break;
         }
         if config.progress {
