@@ -10,7 +10,7 @@ use gostall_model::{
     Arch, Attribution, Model, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
 };
 use gostall_probes::{Event, Filter, Probes, SlotState, TailRule};
-use gostall_targets::{Launch, Launched, Selector, Target, maps};
+use gostall_targets::{Launch, Launched, Selector, Target, maps, namespaces};
 
 use crate::clock;
 use crate::describe;
@@ -295,7 +295,11 @@ impl Session {
                         lines.push(tail);
                     }
                 }
-                Event::Exec { slot, tgid, known } => self.executed(slot, tgid, known)?,
+                Event::Exec { slot, tgid, known } => {
+                    if let Some(pid) = self.own_pid(slot, tgid) {
+                        self.executed(slot, pid, known)?;
+                    }
+                }
                 Event::Lineage { slot } => {
                     if let Some(t) = self.slots.get(&slot) {
                         self.lineage.attach(&mut self.probes, t);
@@ -316,6 +320,17 @@ impl Session {
             self.lineage.review(&mut self.probes)?;
         }
         Ok(lines)
+    }
+
+    /// The pid, as gostall sees it, of the process in a slot that the kernel calls `tgid`. `None`:
+    /// it has ended.
+    fn own_pid(&self, slot: u32, tgid: u32) -> Option<u32> {
+        if namespaces::in_initial_pid_ns() != Some(false) {
+            return Some(tgid);
+        }
+        let pids = gostall_targets::proc::pids().unwrap_or_default();
+        pids.into_iter()
+            .find(|&pid| self.probes.slot_of(pid) == Some(slot))
     }
 
     /// A followed process runs another executable.

@@ -87,6 +87,7 @@ impl Selector {
         if self.is_empty() {
             return Err(Error::NothingSelected);
         }
+        check_proc()?;
         let mut found = BTreeMap::new();
         for &pid in &self.pids {
             if pid == std::process::id() {
@@ -176,6 +177,21 @@ impl fmt::Display for Selector {
         let cgroups = self.cgroups.iter();
         parts.extend(cgroups.map(|path| format!("in the cgroup {}", path.display())));
         write!(f, "a process {}", parts.join(", and one "))
+    }
+}
+
+/// A pid read from `/proc` is handed to the kernel later: both must mean the same process by it.
+fn check_proc() -> Result<(), Error> {
+    let own = std::process::id();
+    match std::fs::read_link("/proc/self") {
+        Ok(link) if link.as_os_str().to_str() != Some(&own.to_string()) => {
+            Err(Error::ForeignProc {
+                shown: link.display().to_string(),
+                own,
+            })
+        }
+        // None is mounted, or not all of it: whoever looks up a process says so.
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Access, access};
@@ -110,6 +111,36 @@ fn directory(path: &Path) -> &Path {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     }
+}
+
+/// Whether standard output was closed when gostall began (`>&-`). Rust's runtime then puts
+/// /dev/null in its place before `main`, and a report would vanish without a word.
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn look_at_stdout() {
+    // SAFETY: asks for the flags of a number that need not be a descriptor.
+    let closed = unsafe { libc::fcntl(1, libc::F_GETFD) } == -1;
+    STDOUT_CLOSED.store(closed, Ordering::Relaxed);
+}
+
+// SAFETY: the C library calls what stands in this section before the Rust runtime begins; the
+// function uses nothing of that runtime, and has the C signature.
+#[unsafe(link_section = ".init_array")]
+#[used]
+static LOOK_AT_STDOUT: extern "C" fn() = look_at_stdout;
+
+/// The message that there is no standard output, where there is none.
+///
+/// # Errors
+/// That message.
+pub fn check_stdout() -> Result<(), String> {
+    if STDOUT_CLOSED.load(Ordering::Relaxed) {
+        return Err(
+            "cannot write the output: standard output is closed: write to a file with -o FILE"
+                .into(),
+        );
+    }
+    Ok(())
 }
 
 /// Writes a whole result. A file appears, mode 0600, only when all of it is on the disk; until then
