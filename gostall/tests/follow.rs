@@ -117,6 +117,63 @@ fn instances_come_and_go() {
     assert_eq!(pids(&done.report()).len(), 3);
 }
 
+/// A cgroup that is gone when its test ends.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    /// In whatever hierarchy can be written here.
+    fn make() -> Self {
+        let name = format!("gostall-test-{}", std::process::id());
+        let bases = [
+            "/sys/fs/cgroup/cpu",
+            "/sys/fs/cgroup/unified",
+            "/sys/fs/cgroup",
+        ];
+        let made = bases.map(|base| Path::new(base).join(&name)).into_iter();
+        let path = made
+            .filter(|path| std::fs::create_dir(path).is_ok())
+            .find(|path| path.join("cgroup.procs").exists());
+        Self(path.expect("a cgroup hierarchy that can be written"))
+    }
+
+    fn take(&self, pid: u32) {
+        std::fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Whoever was in it has been waited for.
+        for _ in 0..50 {
+            if std::fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A cgroup whose only server ends and comes again.
+#[test]
+fn a_restart_in_a_cgroup() {
+    need_root();
+    let cgroup = Cgroup::make();
+    let dir = tempfile::tempdir().unwrap();
+    let exe = named(dir.path(), "again-group");
+    let first = start(&exe, "127.0.0.1:0");
+    cgroup.take(first.pid());
+    let agent = report(&["--cgroup", &cgroup.0.to_string_lossy()]);
+    requests(&first.addr, 6);
+    drop(first);
+    let next = start(&exe, "127.0.0.1:0");
+    cgroup.take(next.pid());
+    std::thread::sleep(FOUND);
+    requests(&next.addr, 7);
+    agent.signal(libc::SIGINT);
+    let done = agent.finish();
+    assert_eq!(done.report().requests(), 13, "{}", done.stderr);
+}
+
 /// Looking for a target that does not come back costs next to nothing.
 #[test]
 fn waiting_is_cheap() {

@@ -10,7 +10,7 @@ use gostall_model::{
     Arch, Attribution, Model, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
 };
 use gostall_probes::{Event, Filter, Probes, SlotState, TailRule};
-use gostall_targets::{Launch, Launched, Selector, Target, maps, namespaces};
+use gostall_targets::{Launch, Launched, Selector, Target, maps};
 
 use crate::clock;
 use crate::describe;
@@ -102,6 +102,8 @@ pub struct Session {
     adapt_at: Instant,
     lineage: Lineage,
     known_leaves: HashSet<u32>,
+    /// Device and inode of what the kernel side knows before it is executed.
+    known_exes: HashSet<(u64, u64)>,
     follow: Option<Follow>,
     /// How many processes there were at the beginning.
     begun: usize,
@@ -161,6 +163,7 @@ impl Session {
             adapt_at: Instant::now(),
             lineage: Lineage::default(),
             known_leaves: HashSet::new(),
+            known_exes: HashSet::new(),
             follow: None,
             begun: 0,
             notices: Vec::new(),
@@ -322,17 +325,6 @@ impl Session {
         Ok(lines)
     }
 
-    /// The pid, as gostall sees it, of the process in a slot that the kernel calls `tgid`. `None`:
-    /// it has ended.
-    fn own_pid(&self, slot: u32, tgid: u32) -> Option<u32> {
-        if namespaces::in_initial_pid_ns() != Some(false) {
-            return Some(tgid);
-        }
-        let pids = gostall_targets::proc::pids().unwrap_or_default();
-        pids.into_iter()
-            .find(|&pid| self.probes.slot_of(pid) == Some(slot))
-    }
-
     /// A followed process runs another executable.
     fn executed(&mut self, slot: u32, pid: u32, known: bool) -> Result<(), Error> {
         let target = Target::read(pid).ok();
@@ -373,21 +365,6 @@ impl Session {
     /// What a person should know that happened since the last call, a line each.
     pub fn notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
-    }
-
-    /// Does what may wait for somebody else, as writing to a reader who has paused: that is no
-    /// stall of gostall's.
-    pub fn waiting<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.watchdog.iter().for_each(|w| w.set_off(true));
-        let result = f();
-        self.watchdog.iter().for_each(|w| w.set_off(false));
-        result
-    }
-
-    /// Whether there is nothing more to see: every target has ended and none can come again, or a
-    /// guard took the probes away.
-    pub fn over(&mut self) -> bool {
-        self.guard.detached || self.targets_gone()
     }
 
     fn targets_gone(&mut self) -> bool {

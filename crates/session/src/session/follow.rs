@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gostall_probes::SlotState;
-use gostall_targets::{Selector, Target, maps, usage};
+use gostall_targets::{Selector, Target, maps, namespaces, usage};
 
 use super::{Session, WARM_UP, program_of};
 use crate::error::Error;
@@ -119,6 +119,17 @@ impl Session {
         Ok(())
     }
 
+    /// The pid, as gostall sees it, of the process in a slot that the kernel calls `tgid`. `None`:
+    /// it has ended.
+    pub(super) fn own_pid(&self, slot: u32, tgid: u32) -> Option<u32> {
+        if namespaces::in_initial_pid_ns() != Some(false) {
+            return Some(tgid);
+        }
+        let pids = gostall_targets::proc::pids().unwrap_or_default();
+        pids.into_iter()
+            .find(|&pid| self.probes.slot_of(pid) == Some(slot))
+    }
+
     /// Whether this very process is watched.
     fn watches(&self, target: &Target) -> bool {
         self.slots.values().any(|t| {
@@ -166,7 +177,15 @@ impl Session {
         }
         // An exec between the reading of the executable and the mark was told to nobody.
         let current = self.programs.get(&target.exe_open_path).ok();
-        let changed = current.is_some_and(|(p, _)| !std::sync::Arc::ptr_eq(&p, &program));
+        let changed = current
+            .as_ref()
+            .is_some_and(|(p, _)| !std::sync::Arc::ptr_eq(p, &program));
+        // Executed in place (an upgrade without downtime), the same file is known already.
+        if let Some((p, (dev, ino))) = current
+            && self.known_exes.insert((dev, ino))
+        {
+            self.probes.add_executable(dev, ino, p.layout.as_ref())?;
+        }
         self.met(slot, pid, Some(target), Some(program), bias);
         if changed {
             self.executed(slot, pid, false)?;

@@ -110,6 +110,21 @@ impl Session {
         Ok(())
     }
 
+    /// Does what may wait for somebody else, as writing to a reader who has paused: that is no
+    /// stall of gostall's.
+    pub fn waiting<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.watchdog.iter().for_each(|w| w.set_off(true));
+        let result = f();
+        self.watchdog.iter().for_each(|w| w.set_off(false));
+        result
+    }
+
+    /// Whether there is nothing more to see: every target has ended and none can come again, or a
+    /// guard took the probes away.
+    pub fn over(&mut self) -> bool {
+        self.guard.detached || self.targets_gone()
+    }
+
     fn act(&mut self, action: GuardAct, reason: String) {
         self.notices.push(reason.clone());
         self.guard.acts.push(GuardAction {
