@@ -20,7 +20,7 @@
 #                     functions of net/http that probes might go to are inlined
 set -eu
 
-servers="truth hello demo"
+servers="truth hello demo morph"
 clients="drive judge load"
 
 usage() {

@@ -17,28 +17,20 @@ const BOUND: f64 = 0.032;
 type Series = (String, String, String);
 
 fn session(pid: u32) -> Session {
-    let targets = Selector {
+    let selector = Selector {
         pids: vec![pid],
         ..Default::default()
-    }
-    .resolve()
-    .unwrap();
+    };
+    let targets = selector.resolve().unwrap();
     let options = Options {
         filter: Filter::default(),
         tail: TailRule {
             trace: true,
             ..Default::default()
         },
-        routes: Vec::new(),
+        ..Options::default()
     };
-    Session::start(
-        Start::Running {
-            targets,
-            children: false,
-        },
-        &options,
-    )
-    .unwrap()
+    Session::start(Start::Running { targets, selector }, &options).unwrap()
 }
 
 /// Traces while `work` runs: the log of every call of an endpoint, and the report.

@@ -30,6 +30,27 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// JSON with the same characters escaped as JSON does it: JSON itself demands that of the first 32
+/// only, and a document, too, is looked at in a terminal.
+pub fn clean_json(json: &str) -> Cow<'_, str> {
+    // Outside of strings there are none but newlines.
+    let harmful = |c: char| c != '\n' && is_unsafe(c);
+    if !json.chars().any(harmful) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if harmful(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -107,6 +128,19 @@ mod tests {
         assert_eq!(clean("/\u{1b}[31m\r\n\t\u{7f}"), "/\\x1b[31m\\r\\n\\t\\x7f");
         assert_eq!(clean("a\u{202e}b\u{9b}c"), "a\\u{202e}b\\x9bc");
         assert_eq!(clean("/日本/é"), "/日本/é");
+    }
+
+    #[test]
+    fn json_says_the_same_without_them() {
+        let text = "a\u{9b}b\u{7f}\u{202e}\u{e0041}é\n";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let safe = clean_json(&json);
+        assert_eq!(
+            safe,
+            "[\n  \"a\\u009bb\\u007f\\u202e\\udb40\\udc41é\\n\"\n]"
+        );
+        let back: Vec<String> = serde_json::from_str(&safe).unwrap();
+        assert_eq!(back, [text]);
     }
 
     #[test]

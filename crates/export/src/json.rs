@@ -4,7 +4,7 @@ use std::io::Write;
 
 use gostall_model::Snapshot;
 
-use crate::{ExportError, Exporter};
+use crate::{ExportError, Exporter, clean_json};
 
 /// Writes snapshots as one JSON document each.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,14 +19,13 @@ impl Exporter for Json {
     }
 
     fn export(&self, snapshot: &Snapshot, out: &mut dyn Write) -> Result<(), ExportError> {
-        let written = if self.pretty {
-            serde_json::to_writer_pretty(&mut *out, snapshot)
+        let json = if self.pretty {
+            serde_json::to_string_pretty(snapshot)
         } else {
-            serde_json::to_writer(&mut *out, snapshot)
+            serde_json::to_string(snapshot)
         };
-        written
-            .map_err(std::io::Error::from)
-            .and_then(|()| out.write_all(b"\n"))
+        json.map_err(std::io::Error::from)
+            .and_then(|json| writeln!(out, "{}", clean_json(&json)))
             .map_err(|source| ExportError::Write {
                 format: "JSON report",
                 source,

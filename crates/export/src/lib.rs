@@ -14,7 +14,7 @@ use std::io::Write;
 
 use gostall_model::{Event, Snapshot};
 
-pub use clean::{clean, shorten, shorten_middle, width};
+pub use clean::{clean, clean_json, shorten, shorten_middle, width};
 pub use clock::Clock;
 pub use json::Json;
 pub use text::{Text, TextOptions};

@@ -3,7 +3,7 @@
 mod support;
 
 use gostall_export::{Clock, Exporter, Json, Text, TextOptions, width};
-use gostall_model::{Arch, Model, Sampling, Snapshot};
+use gostall_model::{Arch, GuardAct, GuardAction, Model, Sampling, Snapshot};
 use support::{crowd, idle, orders, snapshot};
 
 fn page(snapshot: &Snapshot, options: TextOptions) -> String {
@@ -53,8 +53,14 @@ fn a_sampled_run() {
         one_request_in: 100,
         syscalls: Some(vec!["write".to_owned(), "fsync".to_owned()]),
         slower_than_ns: 1_000_000,
+        guards: vec![GuardAction {
+            action: GuardAct::SamplingRaised,
+            after_ns: 3_000_000_000,
+            reason: "too much".to_owned(),
+        }],
     });
     let text = page(&snapshot(model), at(80));
+    assert!(text.contains("After 3.00s: too much."), "{text}");
     assert!(
         text.contains("Sampled: one request in 100; only write, fsync; only calls slower than"),
         "{text}"

@@ -241,6 +241,32 @@ pub struct Sampling {
     /// Only calls at least this slow were recorded, ns; 0 means all.
     #[serde(default)]
     pub slower_than_ns: u64,
+    /// What gostall's guards did to stay within its budgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<GuardAction>,
+}
+
+/// What a guard did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardAct {
+    /// Fewer requests were recorded from then on.
+    SamplingRaised,
+    /// No more single calls were kept.
+    SnapshotsStopped,
+    /// The probes were taken away; the window ended.
+    Detached,
+}
+
+/// One act of a guard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardAction {
+    /// What.
+    pub action: GuardAct,
+    /// When, ns after the window opened.
+    pub after_ns: u64,
+    /// Why, in words.
+    pub reason: String,
 }
 
 impl Sampling {

@@ -35,7 +35,7 @@ pub(crate) struct LeafStats {
     pub(crate) requests: u64,
     /// Those answered by the router's own 404 or 405.
     pub(crate) unrouted: u64,
-    /// Those answered 404 or 405 by whomever.
+    /// Those answered 400, 404 or 405 by whomever.
     pub(crate) not_found: u64,
 }
 

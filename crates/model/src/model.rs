@@ -192,7 +192,8 @@ impl Model {
             if key.res & REQUEST_UNROUTED != 0 {
                 of_leaf.unrouted += n;
             }
-            if matches!(key.res & REQUEST_STATUS_MASK, 404 | 405) {
+            // 400: what net/http itself says to garbage, before any router.
+            if matches!(key.res & REQUEST_STATUS_MASK, 400 | 404 | 405) {
                 of_leaf.not_found += n;
             }
         }

@@ -54,10 +54,21 @@ pub enum Error {
     Stats(std::io::Error),
 }
 
+const TYPE_INFO: &str = "/sys/kernel/btf/vmlinux";
+
 /// What to do about the usual refusals.
 fn remedy(why: &str) -> &'static str {
-    if why.contains("ermission") || why.contains("EPERM") || why.contains("EACCES") {
+    if why.contains("ermission")
+        || why.contains("not permitted")
+        || why.contains("EPERM")
+        || why.contains("EACCES")
+    {
         ": run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (`gostall doctor` says what is missing)"
+    } else if why.contains("Too many open files") {
+        ": gostall needs some 60 of them: raise the limit, as with `ulimit -n 1024`"
+    } else if !std::path::Path::new(TYPE_INFO).exists() {
+        // libbpf looks into other places too, and ends with whatever the last one said.
+        ": /sys/kernel/btf/vmlinux, the kernel's type information, is not there: it needs CONFIG_DEBUG_INFO_BTF, and /sys mounted (`gostall doctor`)"
     } else if why.contains("BTF") || why.contains("btf") {
         ": this kernel has no usable type information; it needs CONFIG_DEBUG_INFO_BTF (`gostall doctor`)"
     } else {

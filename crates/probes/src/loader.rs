@@ -53,6 +53,11 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
     if std::env::var_os("GOSTALL_BPF_LOG").is_some() {
         eprintln!("{log}");
     }
+    let why = chain(e);
+    // A limit of the system's, not the verifier's verdict on what it had done by then.
+    if why.contains("Too many open files") {
+        return Error::Load { why };
+    }
     // The verifier's last words, not the bare EACCES it also ends with.
     if let Some((before, _)) = log.split_once("-- END PROG LOAD LOG --") {
         let said = before
@@ -63,7 +68,7 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
             why: said.unwrap_or_default().to_owned(),
         };
     }
-    Error::Load { why: chain(e) }
+    Error::Load { why }
 }
 
 impl Probes {

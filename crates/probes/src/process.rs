@@ -253,19 +253,19 @@ impl Probes {
         Ok(self.target_read(slot)?.pending_calls)
     }
 
+    /// The slot a process is watched under. Its pid is meant as gostall sees it, so this tells who
+    /// is who where the kernel's numbers are others (a pid namespace of gostall's own).
+    pub fn slot_of(&self, pid: u32) -> Option<u32> {
+        let fd = pidfd(pid).ok()?;
+        let key = fd.as_raw_fd().to_ne_bytes();
+        let value = self.maps().threads.lookup(&key, MapFlags::ANY).ok()??;
+        Some(bytes::to::<types::gs_thread>(&value).slot)
+    }
+
     /// Puts the mark on a process's first thread; the others get it by
     /// [`Probes::mark_threads`].
     fn mark(&self, pid: u32, slot: u32) -> Result<(), Error> {
-        // SAFETY: pidfd_open takes plain integers and returns a new descriptor or -1.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-        if fd < 0 {
-            return Err(Error::Process {
-                pid,
-                why: io::Error::last_os_error(),
-            });
-        }
-        // SAFETY: a fresh descriptor that nobody else owns.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+        let fd = pidfd(pid)?;
         let thread = types::gs_thread {
             slot,
             ..Default::default()
@@ -279,4 +279,17 @@ impl Probes {
             )
             .map_err(Error::write("threads"))
     }
+}
+
+fn pidfd(pid: u32) -> Result<OwnedFd, Error> {
+    // SAFETY: pidfd_open takes plain integers and returns a new descriptor or -1.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(Error::Process {
+            pid,
+            why: io::Error::last_os_error(),
+        });
+    }
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -58,7 +58,8 @@ pub(crate) fn tail(call: &Call, traced: Option<&Traced>, clock_offset: u64) -> T
         ret: call.ret,
         duration_ns: call.dur_ns,
         ts_unix_ns: (call.start_ns + call.dur_ns).wrapping_add(clock_offset),
-        pid: call.tgid,
+        // The kernel's number is another one where gostall is in a pid namespace of its own.
+        pid: traced.map_or(call.tgid, |t| t.pid),
         tid: call.tid,
         goid: call.goid,
         parent_goid: call.parent,

@@ -10,9 +10,11 @@ mod handlers;
 mod hooks;
 mod lineage;
 mod overhead;
+mod privileges;
 mod program;
 mod session;
+mod watchdog;
 
 pub use error::Error;
 pub use program::{Program, Programs};
-pub use session::{Options, Session, Start, Traced, native_arch};
+pub use session::{Guards, Options, Session, Start, Traced, native_arch};

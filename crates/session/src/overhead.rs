@@ -60,6 +60,18 @@ pub(crate) struct Meter {
     runs: u64,
     calls: u64,
     time: Duration,
+    last: Option<Sample>,
+}
+
+/// What one sample showed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// Counted from 1.
+    pub(crate) number: u64,
+    /// As [`Overhead::bpf_ns_per_syscall`].
+    pub(crate) ns_per_call: f64,
+    /// As [`Overhead::bpf_cpu_fraction`].
+    pub(crate) cpu_fraction: f64,
 }
 
 impl Meter {
@@ -76,7 +88,26 @@ impl Meter {
             runs: 0,
             calls: 0,
             time: Duration::ZERO,
+            last: None,
         }
+    }
+
+    /// The latest sample.
+    pub(crate) fn last(&self) -> Option<Sample> {
+        self.last
+    }
+
+    /// Takes the next sample soon.
+    pub(crate) fn soon(&mut self) {
+        self.pause = EVERY;
+        self.next = Instant::now() + EVERY;
+    }
+
+    /// What so many runs cost a watched call. A watched call runs both programs; the other runs
+    /// were everybody else's.
+    fn ns_per_call(&self, run_ns: u64, runs: u64, calls: u64) -> f64 {
+        let others = runs.saturating_sub(2 * calls) as f64 * self.bystander_ns;
+        (run_ns as f64 - others).max(0.0) / calls as f64
     }
 
     /// When [`Meter::tick`] wants to be called next.
@@ -114,10 +145,21 @@ impl Meter {
             }
             Some(r) => {
                 let totals = probes.run_totals();
-                self.run_ns += totals.run_ns.saturating_sub(r.totals.run_ns);
-                self.runs += totals.runs.saturating_sub(r.totals.runs);
-                self.calls += counters.seen.saturating_sub(r.seen);
-                self.time += r.since.elapsed();
+                let run_ns = totals.run_ns.saturating_sub(r.totals.run_ns);
+                let runs = totals.runs.saturating_sub(r.totals.runs);
+                let calls = counters.seen.saturating_sub(r.seen);
+                let time = r.since.elapsed();
+                if calls >= ENOUGH_CALLS {
+                    self.last = Some(Sample {
+                        number: self.last.map_or(1, |s| s.number + 1),
+                        ns_per_call: self.ns_per_call(run_ns, runs, calls),
+                        cpu_fraction: run_ns as f64 / time.as_nanos() as f64,
+                    });
+                }
+                self.run_ns += run_ns;
+                self.runs += runs;
+                self.calls += calls;
+                self.time += time;
             }
         }
     }
@@ -127,11 +169,8 @@ impl Meter {
         let agent = usage::cpu_time().saturating_sub(self.cpu).as_secs_f64();
         let measured = self.time > Duration::ZERO;
         Overhead {
-            bpf_ns_per_syscall: (self.calls >= ENOUGH_CALLS).then(|| {
-                // A watched call runs both programs; the other runs were everybody else's.
-                let others = self.runs.saturating_sub(2 * self.calls) as f64 * self.bystander_ns;
-                (self.run_ns as f64 - others).max(0.0) / self.calls as f64
-            }),
+            bpf_ns_per_syscall: (self.calls >= ENOUGH_CALLS)
+                .then(|| self.ns_per_call(self.run_ns, self.runs, self.calls)),
             bpf_cpu_fraction: measured.then(|| self.run_ns as f64 / 1e9 / self.time.as_secs_f64()),
             agent_cpu_fraction: (wall > 0.0).then(|| agent / wall),
             agent_rss_bytes: Some(usage::rss_bytes()),

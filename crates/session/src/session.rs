@@ -10,7 +10,7 @@ use gostall_model::{
     Arch, Attribution, Model, Protocol, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
 };
 use gostall_probes::{Event, Filter, Probes, SlotState, TailRule};
-use gostall_targets::{Launch, Launched, Target, maps};
+use gostall_targets::{Launch, Launched, Selector, Target, maps};
 
 use crate::clock;
 use crate::describe;
@@ -18,7 +18,16 @@ use crate::error::Error;
 use crate::handlers::Handlers;
 use crate::lineage::Lineage;
 use crate::overhead::{self, Meter};
+use crate::privileges;
 use crate::program::{Program, Programs};
+use crate::watchdog::{self, Watchdog};
+
+mod follow;
+mod guard;
+
+use follow::Follow;
+use guard::Guard;
+pub use guard::Guards;
 
 /// Whom to watch.
 #[derive(Debug)]
@@ -27,8 +36,9 @@ pub enum Start {
     Running {
         /// Them.
         targets: Vec<Target>,
-        /// What they fork as well.
-        children: bool,
+        /// How they were found: by it, those started again are found too. What it says of
+        /// children holds for all.
+        selector: Selector,
     },
     /// A command to start; it is traced from its first instruction.
     Launch {
@@ -46,6 +56,10 @@ pub struct Options {
     pub tail: TailRule,
     /// The user's routes.
     pub routes: Vec<Route>,
+    /// What the run may cost.
+    pub guards: Guards,
+    /// A file will be created for the result: the privilege to do so anywhere is kept.
+    pub writes_file: bool,
 }
 
 /// A process that is or was watched.
@@ -90,6 +104,16 @@ pub struct Session {
     lineage: Lineage,
     handlers: Handlers,
     known_leaves: HashSet<u32>,
+    /// Device and inode of what the kernel side knows before it is executed.
+    known_exes: HashSet<(u64, u64)>,
+    follow: Option<Follow>,
+    /// How many processes there were at the beginning.
+    begun: usize,
+    notices: Vec<String>,
+    filter: Filter,
+    tail: TailRule,
+    guard: Guard,
+    watchdog: Option<Watchdog>,
 }
 
 impl std::fmt::Debug for Session {
@@ -142,29 +166,34 @@ impl Session {
             lineage: Lineage::default(),
             handlers: Handlers::default(),
             known_leaves: HashSet::new(),
+            known_exes: HashSet::new(),
+            follow: None,
+            begun: 0,
+            notices: Vec::new(),
+            filter: options.filter.clone(),
+            tail: options.tail.clone(),
+            guard: Guard::new(options.guards),
+            watchdog: None,
         };
         match ready {
-            Ready::Running { read, children } => session.begin_running(read, children)?,
+            Ready::Running { targets, selector } => session.begin_running(targets, &selector)?,
             Ready::Launch { launch, known } => session.begin_launch(launch, known)?,
         }
         session.model.set_sampling(sampling(&options.filter));
+        // Refused by the kernel (a sandbox without capset), the run is as safe as it was.
+        let _ = privileges::drop_to_needed(options.writes_file, session.launched.is_some());
+        session.guard = Guard::new(options.guards);
+        session.watchdog = Some(Watchdog::start(watchdog::STALL, watchdog::exit));
         Ok(session)
     }
 
-    fn begin_running(
-        &mut self,
-        read: Vec<(Arc<Program>, Target)>,
-        children: bool,
-    ) -> Result<(), Error> {
+    fn begin_running(&mut self, targets: Vec<Target>, selector: &Selector) -> Result<(), Error> {
         self.attach()?;
-        for (program, target) in read {
-            let bias = program.bias(&maps::maps(target.pid)?);
-            let layout = program.layout.as_ref();
-            let slot = self
-                .probes
-                .add_process(target.pid, layout, bias, children)?;
-            self.met(slot, target.pid, Some(target), Some(program), bias);
+        self.begun = targets.len();
+        for target in targets {
+            self.adopt(target, selector.children)?;
         }
+        self.follow = Follow::new(selector);
         self.probes.mark_threads()?;
         for t in self.slots.values() {
             self.lineage.attach(&mut self.probes, t);
@@ -273,7 +302,11 @@ impl Session {
                         lines.push(tail);
                     }
                 }
-                Event::Exec { slot, tgid, known } => self.executed(slot, tgid, known)?,
+                Event::Exec { slot, tgid, known } => {
+                    if let Some(pid) = self.own_pid(slot, tgid) {
+                        self.executed(slot, pid, known)?;
+                    }
+                }
                 Event::Lineage { slot } => {
                     if let Some(t) = self.slots.get(&slot) {
                         self.lineage.attach(&mut self.probes, t);
@@ -287,6 +320,11 @@ impl Session {
             }
         }
         self.meter.tick(&self.probes);
+        if self.opened.is_some() {
+            self.watchdog.iter().for_each(Watchdog::tick);
+            self.follow()?;
+            self.guard()?;
+        }
         if Instant::now() >= self.adapt_at {
             self.adapt_at = Instant::now() + ADAPT_EVERY;
             self.probes.adapt()?;
@@ -334,8 +372,15 @@ impl Session {
         Ok(self.model.event(tail))
     }
 
-    /// Whether every target has ended.
-    pub fn targets_gone(&mut self) -> bool {
+    /// What a person should know that happened since the last call, a line each.
+    pub fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
+    fn targets_gone(&mut self) -> bool {
+        if self.follow.is_some() {
+            return false;
+        }
         if let Some(l) = &mut self.launched {
             return !matches!(l.try_wait(), Ok(None));
         }
@@ -357,6 +402,7 @@ impl Session {
         let Some((start_unix_ns, at)) = self.opened.take() else {
             return Ok(Vec::new());
         };
+        self.watchdog = None;
         self.probes.set_counting(false);
         let duration_ns = at.elapsed().as_nanos() as u64;
         self.model.set_overhead(self.meter.overhead());
@@ -419,13 +465,12 @@ type Known = (Arc<Program>, (u64, u64));
 /// What can be done before the kernel is asked for anything.
 fn read(programs: &mut Programs, start: Start) -> Result<Ready, Error> {
     Ok(match start {
-        Start::Running { targets, children } => Ready::Running {
-            read: targets
-                .into_iter()
-                .map(|t| Ok((program_of(programs, &t)?, t)))
-                .collect::<Result<Vec<_>, Error>>()?,
-            children,
-        },
+        Start::Running { targets, selector } => {
+            for t in &targets {
+                program_of(programs, t)?;
+            }
+            Ready::Running { targets, selector }
+        }
         Start::Launch { argv } => {
             let launch = Launch::hold(&argv)?;
             // Known beforehand, a Go program is traced from its first instruction. A wrapper
@@ -442,8 +487,8 @@ fn read(programs: &mut Programs, start: Start) -> Result<Ready, Error> {
 
 enum Ready {
     Running {
-        read: Vec<(Arc<Program>, Target)>,
-        children: bool,
+        targets: Vec<Target>,
+        selector: Selector,
     },
     Launch {
         launch: Launch,
@@ -471,5 +516,6 @@ fn sampling(filter: &Filter) -> Sampling {
                 .collect()
         }),
         slower_than_ns: filter.slower_than_ns,
+        guards: Vec::new(),
     }
 }

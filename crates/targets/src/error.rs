@@ -22,7 +22,8 @@ pub enum Error {
 
     /// No process has this pid in the pid namespace of the `/proc` we read.
     #[error(
-        "no such process: pid {pid}: check the number (a pid seen inside a container is not the host's), or use --name or --port"
+        "no such process: pid {pid}: check the number (a pid seen inside a container is not the host's), or use --name or --port{}",
+        elsewhere()
     )]
     NoSuchProcess {
         /// The pid asked for.
@@ -36,6 +37,17 @@ pub enum Error {
         tid: u32,
         /// The process it is a thread of.
         pid: u32,
+    },
+
+    /// What `/proc` calls a process is not what the kernel calls it here.
+    #[error(
+        "/proc shows another pid namespace than gostall's own, so its numbers mean other processes: /proc/self is {shown:?}, not {own}: run gostall in the host's pid namespace (a container: --pid=host), or mount a /proc of its own"
+    )]
+    ForeignProc {
+        /// What `/proc/self` leads to.
+        shown: String,
+        /// gostall's pid.
+        own: u32,
     },
 
     /// The process is gostall.
@@ -95,7 +107,8 @@ pub enum Error {
 
     /// No process is called so.
     #[error(
-        "no process is named {pattern:?}: among {looked_at} processes (the pattern is held against the command name, the executable's base name and argv[0]'s): check it, or add --wait to wait for one"
+        "no process is named {pattern:?}: among {looked_at} processes (the pattern is held against the command name, the executable's base name and argv[0]'s): check it, or add --wait to wait for one{}",
+        elsewhere()
     )]
     NoSuchName {
         /// The pattern as given.
@@ -217,6 +230,15 @@ impl Error {
     }
 }
 
+/// What to add where a process was not found and may be out of sight.
+fn elsewhere() -> &'static str {
+    if crate::namespaces::in_initial_pid_ns() == Some(false) {
+        "; gostall runs in a pid namespace of its own and sees no process outside of it: for the host's and other containers' run it with --pid=host"
+    } else {
+        ""
+    }
+}
+
 fn port_message(port: u16, namespaces: usize, unreadable: usize, others: &[Listener]) -> String {
     let mut out = format!("no process listens on TCP port {port}: in ");
     let _ = match namespaces {
@@ -238,5 +260,6 @@ fn port_message(port: u16, namespaces: usize, unreadable: usize, others: &[Liste
         let _ = write!(out, "Go programs listen on {}; ", list.join(", "));
     }
     out.push_str("check the port, or add --wait to wait for it");
+    out.push_str(elsewhere());
     out
 }

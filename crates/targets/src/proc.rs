@@ -112,6 +112,16 @@ impl Stat {
     }
 }
 
+/// Whether a process has ended, all of it. The first thread alone may be a zombie: for a moment when
+/// another thread executes a program (de_thread of the kernel's fs/exec.c), or for good when it
+/// ended before the others.
+#[must_use]
+pub fn has_ended(pid: u32, stat: &Stat) -> bool {
+    let others = || numbered_entries(path(pid, "task")).is_ok_and(|t| t.iter().any(|&t| t != pid));
+    // Looked at again at last: the exec may have been over when the threads were listed.
+    stat.is_dead() && !others() && Stat::read(pid).map_or(true, |s| s.is_dead())
+}
+
 /// What `/proc/PID/status` says, as far as it is needed here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {

@@ -7,8 +7,9 @@
 //! must not hide behind another flag that matched.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::golike::is_go_process;
@@ -86,6 +87,7 @@ impl Selector {
         if self.is_empty() {
             return Err(Error::NothingSelected);
         }
+        check_proc()?;
         let mut found = BTreeMap::new();
         for &pid in &self.pids {
             if pid == std::process::id() {
@@ -118,24 +120,102 @@ impl Selector {
             })?);
         }
         if self.children {
-            for pid in found.keys().copied().collect::<Vec<_>>() {
-                for child in descendants(pid)? {
-                    // gostall itself may be one; and one that just ended is no error.
-                    if child != std::process::id()
-                        && let Ok(target) = Target::read(child)
-                    {
-                        found.insert(child, target);
-                    }
-                }
-            }
+            add_descendants(&mut found)?;
         }
         Ok(found.into_values().collect())
     }
+
+    /// The same selector without its pids: what a process that was started again can be found by.
+    /// `None` when nothing is left.
+    #[must_use]
+    pub fn restartable(&self) -> Option<Self> {
+        let searches = Self {
+            pids: Vec::new(),
+            ..self.clone()
+        };
+        (!searches.is_empty()).then_some(searches)
+    }
+
+    /// What `--name`, `--port` and `--cgroup` find at the moment, each for itself: one that finds
+    /// nothing hides none of the others, and is no error. Cheaper than [`Selector::resolve`] where
+    /// nothing is found, for it collects no hints.
+    #[must_use]
+    pub fn present(&self) -> Vec<Target> {
+        // The error is not shown.
+        let nothing = || Error::NothingSelected;
+        let mut found = BTreeMap::new();
+        for name in &self.names {
+            found.extend(by_name(name).unwrap_or_default());
+        }
+        for &port in &self.ports {
+            let mut pids = port::holders_if_any(port).unwrap_or_default();
+            pids.remove(&std::process::id());
+            found.extend(searched(pids, nothing).unwrap_or_default());
+        }
+        let own = own_line();
+        for path in &self.cgroups {
+            let mut pids = cgroup::members(path).unwrap_or_default();
+            pids.retain(|pid| !own.contains(pid));
+            found.extend(searched(pids, nothing).unwrap_or_default());
+        }
+        if self.children {
+            // Those that could not be listed now are found by the next look.
+            let _ = add_descendants(&mut found);
+        }
+        found.into_values().collect()
+    }
+}
+
+impl fmt::Display for Selector {
+    /// As a person would say it: `a process named 'api-*' or one that listens on port 8080`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        parts.extend(self.pids.iter().map(|pid| format!("with pid {pid}")));
+        parts.extend(self.names.iter().map(|n| format!("named '{}'", n.as_str())));
+        let ports = self.ports.iter();
+        parts.extend(ports.map(|port| format!("that listens on TCP port {port}")));
+        let cgroups = self.cgroups.iter();
+        parts.extend(cgroups.map(|path| format!("in the cgroup {}", path.display())));
+        write!(f, "a process {}", parts.join(", and one "))
+    }
+}
+
+/// A pid read from `/proc` is handed to the kernel later: both must mean the same process by it.
+fn check_proc() -> Result<(), Error> {
+    let own = std::process::id();
+    match std::fs::read_link("/proc/self") {
+        Ok(link) if link.as_os_str().to_str() != Some(&own.to_string()) => {
+            Err(Error::ForeignProc {
+                shown: link.display().to_string(),
+                own,
+            })
+        }
+        // None is mounted, or not all of it: whoever looks up a process says so.
+        _ => Ok(()),
+    }
+}
+
+/// Adds the processes that came from those found.
+fn add_descendants(found: &mut BTreeMap<u32, Target>) -> Result<(), Error> {
+    for pid in found.keys().copied().collect::<Vec<_>>() {
+        for child in descendants(pid)? {
+            // gostall itself may be one; and one that just ended is no error.
+            if child != std::process::id()
+                && let Ok(target) = Target::read(child)
+            {
+                found.insert(child, target);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A good interval for [`wait`]: soon enough to see a server's first requests, and on a machine of
 /// some thousand processes still little work (a look at one reads up to three small files).
 pub const POLL: Duration = Duration::from_millis(100);
+
+/// So many times the length of a look is rested before the next.
+const REST: u32 = 20;
 
 /// Resolves again and again until every flag of the selector finds something.
 ///
@@ -154,12 +234,14 @@ pub fn wait(
         if cancelled() {
             return Ok(None);
         }
+        let began = Instant::now();
         match selector.resolve() {
             Ok(targets) => return Ok(Some(targets)),
             Err(e) if e.may_appear() => {}
             Err(e) => return Err(e),
         }
-        let mut left = poll;
+        // On a machine of many processes a look takes long: waiting must not keep a processor busy.
+        let mut left = poll.max(began.elapsed() * REST);
         while !left.is_zero() && !cancelled() {
             let slice = left.min(SLICE);
             std::thread::sleep(slice);
@@ -266,6 +348,64 @@ mod tests {
         if let Ok(found) = every.resolve() {
             let line = own_line();
             assert!(found.iter().all(|t| !line.contains(&t.pid)));
+        }
+    }
+
+    #[test]
+    fn a_selector_in_words() {
+        let selector = Selector {
+            names: vec![NameGlob::new("api-*").unwrap()],
+            ports: vec![8080],
+            ..Selector::default()
+        };
+        assert_eq!(
+            selector.to_string(),
+            "a process named 'api-*', and one that listens on TCP port 8080"
+        );
+    }
+
+    #[test]
+    fn a_pid_cannot_come_again() {
+        let mut selector = Selector {
+            pids: vec![1],
+            ..Selector::default()
+        };
+        assert_eq!(selector.restartable(), None);
+        selector.ports.push(80);
+        let searches = selector.restartable().unwrap();
+        assert_eq!((searches.pids.len(), &searches.ports[..]), (0, &[80][..]));
+    }
+
+    #[test]
+    fn what_is_present_hides_behind_nothing() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut child = Killed(
+            std::process::Command::new("sleep")
+                .arg("5")
+                .spawn()
+                .unwrap(),
+        );
+        let selector = Selector {
+            names: vec![
+                NameGlob::new("no-such-program-*").unwrap(),
+                NameGlob::new("sleep").unwrap(),
+            ],
+            // Our own: never found.
+            ports: vec![listener.local_addr().unwrap().port()],
+            ..Selector::default()
+        };
+        let found = selector.present();
+        assert!(found.iter().any(|t| t.pid == child.0.id()), "{found:?}");
+        assert!(found.iter().all(|t| t.pid != std::process::id()));
+        child.0.kill().unwrap();
+    }
+
+    struct Killed(std::process::Child);
+
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
         }
     }
 

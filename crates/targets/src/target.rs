@@ -76,7 +76,7 @@ impl Target {
                 comm: stat.comm,
             });
         }
-        if stat.is_dead() {
+        if proc::has_ended(pid, &stat) {
             return Err(Error::Zombie {
                 pid,
                 comm: stat.comm,
@@ -129,7 +129,8 @@ impl Target {
     /// Whether this very process still runs: same pid, same start time, not a zombie.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        Stat::read(self.pid).is_ok_and(|s| s.start_time == self.start_time && !s.is_dead())
+        Stat::read(self.pid)
+            .is_ok_and(|s| s.start_time == self.start_time && !proc::has_ended(self.pid, &s))
     }
 
     /// A pidfd of this very process: readable (poll) once it has ended, and never another process.
@@ -252,6 +253,31 @@ mod tests {
         target.start_time += 1;
         assert!(!target.is_alive());
         assert!(matches!(target.pidfd(), Err(Error::Gone { .. })));
+    }
+
+    /// exit(2), not exit_group(2), of the first thread: a zombie in /proc/PID/stat, while others run.
+    #[test]
+    fn a_process_outlives_its_first_thread() {
+        const CODE: &str = "import threading, time, ctypes
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).syscall(60 if __import__('platform').machine() == 'x86_64' else 93, 0)";
+        let mut child = std::process::Command::new("python3")
+            .args(["-c", CODE])
+            .spawn()
+            .unwrap();
+        let target = Target::read(child.id());
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !Stat::read(child.id()).unwrap().is_dead() {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let alive = target.unwrap().is_alive();
+        child.kill().unwrap();
+        // Dead and not waited for.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let dead = proc::has_ended(child.id(), &Stat::read(child.id()).unwrap());
+        child.wait().unwrap();
+        assert!(alive && dead, "{alive} {dead}");
     }
 
     #[test]

@@ -184,6 +184,7 @@ impl OutputArgs {
     /// The file can for certain not be written.
     pub fn check(self, env: &Env) -> Result<Output, String> {
         let Some(path) = self.file.filter(|f| f.as_os_str() != "-") else {
+            super::output::check_stdout()?;
             return Ok(self.format.check(env));
         };
         super::output::check_writable(&path)?;

@@ -135,9 +135,17 @@ impl Stop {
 
 /// Prints `gostall: MESSAGE` to standard error and gives the exit code of an error.
 pub fn fail(message: impl std::fmt::Display) -> ExitCode {
-    // Nobody is left to tell when standard error is closed as well.
-    let _ = writeln!(std::io::stderr(), "gostall: {message}");
+    note(message);
     ExitCode::from(2)
+}
+
+/// Prints `gostall: MESSAGE` to standard error. Names in it may be anybody's: what would move the
+/// cursor is shown, not sent.
+pub fn note(message: impl std::fmt::Display) {
+    let text = message.to_string();
+    let lines: Vec<_> = text.split('\n').map(gostall_export::clean).collect();
+    // Nobody is left to tell when standard error is closed as well.
+    let _ = writeln!(std::io::stderr(), "gostall: {}", lines.join("\n"));
 }
 
 /// Parses the command line of this process.

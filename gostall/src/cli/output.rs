@@ -5,12 +5,13 @@
 //! he asked for. Everything else that cannot be written, a full disk above all, is an error with
 //! exit code 2: a report cut short must never pass for a whole one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Access, access};
@@ -112,6 +113,36 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
+/// Whether standard output was closed when gostall began (`>&-`). Rust's runtime then puts
+/// /dev/null in its place before `main`, and a report would vanish without a word.
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn look_at_stdout() {
+    // SAFETY: asks for the flags of a number that need not be a descriptor.
+    let closed = unsafe { libc::fcntl(1, libc::F_GETFD) } == -1;
+    STDOUT_CLOSED.store(closed, Ordering::Relaxed);
+}
+
+// SAFETY: the C library calls what stands in this section before the Rust runtime begins; the
+// function uses nothing of that runtime, and has the C signature.
+#[unsafe(link_section = ".init_array")]
+#[used]
+static LOOK_AT_STDOUT: extern "C" fn() = look_at_stdout;
+
+/// The message that there is no standard output, where there is none.
+///
+/// # Errors
+/// That message.
+pub fn check_stdout() -> Result<(), String> {
+    if STDOUT_CLOSED.load(Ordering::Relaxed) {
+        return Err(
+            "cannot write the output: standard output is closed: write to a file with -o FILE"
+                .into(),
+        );
+    }
+    Ok(())
+}
+
 /// Writes a whole result. A file appears, mode 0600, only when all of it is on the disk; until then
 /// an older one of that name stays as it is.
 ///
@@ -203,6 +234,12 @@ impl Stream {
             .mode(0o600)
             .open(path)
             .map_err(|e| WriteError::new(&to, e))?;
+        if is_replaceable(path) {
+            // One that was there before keeps the mode it had; what comes into it is as private as
+            // what comes into a new one.
+            file.set_permissions(Permissions::from_mode(0o600))
+                .map_err(|e| WriteError::new(&to, e))?;
+        }
         Ok(Self {
             to,
             eager: file.is_terminal(),
@@ -247,7 +284,6 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn file(path: &Path) -> Destination {
         Destination::File(path.to_owned())

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gostall_session::Guards;
+
 use super::Env;
 use super::args::{OutputArgs, TargetArgs};
 use super::config::{Format, Output, Route, Sampling, SyscallSet, TargetChoice, Threshold};
@@ -14,6 +16,7 @@ use super::{names, value};
     after_help = "\
 Every system call is charged to the goroutine that made it and to the HTTP endpoint it served.
 `-- CMD ARGS` starts the command and watches it, and what it starts, until it ends.
+A server found by --name, --port or --cgroup is watched again when it is started again.
 Ctrl-C ends early, with a complete report of what was seen.
 
 Examples:
@@ -54,6 +57,9 @@ pub struct Args {
     sampling: SamplingArgs,
 
     #[command(flatten)]
+    guards: GuardArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 
     /// How many endpoints to show, those with the most time first
@@ -66,6 +72,38 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(0..=10_000), help_heading = "Output")]
     snapshots: u32,
+}
+
+/// What gostall may cost; beyond it it does less, and the report says so.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Guards")]
+pub struct GuardArgs {
+    /// CPU time of gostall itself, in per cent of one processor: above it for some seconds, the
+    /// calls of fewer requests are recorded (as by --sample) [default: 2]
+    #[arg(long, value_name = "PERCENT", value_parser = value::percent)]
+    cpu_budget: Option<f64>,
+
+    /// Memory of gostall itself, as 80MB: above it no more slow calls are kept [default: 80MB]
+    #[arg(long, value_name = "SIZE", value_parser = value::size)]
+    memory_budget: Option<u64>,
+
+    /// What tracing may add to a system call of the target, as 20us: above it the probes are taken
+    /// away and the report ends [default: 20us]
+    #[arg(long, value_name = "TIME", value_parser = value::cost)]
+    max_cost: Option<Duration>,
+}
+
+impl GuardArgs {
+    fn check(self) -> Guards {
+        let default = Guards::default();
+        Guards {
+            cpu: self.cpu_budget.or(default.cpu),
+            memory_bytes: self.memory_budget.unwrap_or(default.memory_bytes),
+            cost_ns: self
+                .max_cost
+                .map_or(default.cost_ns, |d| d.as_nanos() as f64),
+        }
+    }
 }
 
 /// Which system calls are looked at.
@@ -97,7 +135,7 @@ impl SamplingArgs {
 }
 
 /// `gostall report`, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// What to watch.
     pub target: TargetChoice,
@@ -113,6 +151,8 @@ pub struct Report {
     pub routes: Vec<Route>,
     /// Which calls are looked at.
     pub sampling: Sampling,
+    /// What gostall may cost.
+    pub guards: Guards,
     /// What counts as slow.
     pub threshold: Threshold,
     /// Errnos whose calls are kept whatever they took; ascending, each once.
@@ -147,6 +187,7 @@ impl Args {
             snapshots: self.snapshots as usize,
             routes: self.routes,
             sampling: self.sampling.check(),
+            guards: self.guards.check(),
             threshold: self.threshold.map_or(Threshold::Adaptive, Threshold::Fixed),
             errnos,
             // A launched command writes to the same terminal, and may be a full-screen program.

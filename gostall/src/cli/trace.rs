@@ -50,7 +50,8 @@ pub struct Args {
     #[arg(long, value_name = "GLOB", value_parser = value::endpoint_glob, help_heading = "Filters")]
     endpoint: Option<glob::Pattern>,
 
-    /// End after so long, as 10s [default: at Ctrl-C, or when the target ends]
+    /// End after so long, as 10s [default: at Ctrl-C, or when a process given with -p
+    /// or a command ends]
     #[arg(short, long, value_name = "TIME", value_parser = value::window, help_heading = "Filters")]
     duration: Option<Duration>,
 
@@ -79,7 +80,7 @@ pub struct Trace {
     pub errnos: Vec<u16>,
     /// Only calls of endpoints that match, as `METHOD ROUTE` or as the route alone.
     pub endpoint: Option<glob::Pattern>,
-    /// How long; `None`: until Ctrl-C or the target's end.
+    /// How long; `None`: until Ctrl-C or the end of what cannot come again.
     pub duration: Option<Duration>,
     /// How many lines at most.
     pub limit: Option<u64>,

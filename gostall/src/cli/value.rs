@@ -33,6 +33,53 @@ pub fn latency(text: &str) -> Result<Duration, String> {
     bounded(text, MICROSECOND..=HOUR)
 }
 
+/// What tracing may add to a system call.
+///
+/// # Errors
+/// No time, or out of bounds: no program runs in less than some ns, and 1 ms is a thousand times
+/// what is usual.
+pub fn cost(text: &str) -> Result<Duration, String> {
+    bounded(text, Duration::from_nanos(1)..=Duration::from_millis(1))
+}
+
+/// A share of one processor, from a number of per cent.
+///
+/// # Errors
+/// No number above 0 and up to 100.
+pub fn percent(text: &str) -> Result<f64, String> {
+    match text.trim().trim_end_matches('%').trim_end().parse::<f64>() {
+        Ok(n) if n > 0.0 && n <= 100.0 => Ok(n / 100.0),
+        _ => Err("it must be a number of per cent above 0 and up to 100, as 2 or 0.5".into()),
+    }
+}
+
+/// A number of bytes with its unit.
+///
+/// # Errors
+/// No size, or out of bounds: gostall itself takes some MB, and more than 64 GB is a slip of the unit.
+pub fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 7] = [
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("kb", 1_000),
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+        ("", 1),
+    ];
+    let lower = text.trim().to_ascii_lowercase();
+    let (number, unit) = UNITS
+        .iter()
+        .find_map(|(name, unit)| Some((lower.strip_suffix(name)?.trim_end(), *unit)))
+        .unwrap_or((&lower, 1));
+    let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    match bytes {
+        Some(n) if (1_000_000..=64_000_000_000).contains(&n) => Ok(n),
+        Some(_) => Err("it must be between 1MB and 64GB".into()),
+        None => Err("not a size: write it as 80MB or 64MiB".into()),
+    }
+}
+
 fn bounded(text: &str, bounds: RangeInclusive<Duration>) -> Result<Duration, String> {
     let value = duration(text)?;
     if bounds.contains(&value) {

@@ -134,7 +134,7 @@ fn doctor(config: &Doctor) -> Result<bool, Failure> {
                 can_trace,
                 checks: &all,
             };
-            serde_json::to_string_pretty(&d)? + "\n"
+            gostall_export::clean_json(&serde_json::to_string_pretty(&d)?).into_owned() + "\n"
         }
         Format::Text => render(&all, can_trace, config.output.color),
     };

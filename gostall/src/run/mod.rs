@@ -16,7 +16,8 @@ pub enum Failure {
     Message(String),
     /// The output could not be written.
     Write(WriteError),
-    /// Stopped by the user before there was anything to show.
+    /// Stopped by the user while no target was there: an error, for a script must not take the
+    /// missing report for an empty one.
     Stopped,
 }
 
@@ -32,7 +33,9 @@ impl Failure {
         match self {
             Self::Message(text) => cli::fail(text),
             Self::Write(e) => e.report(),
-            Self::Stopped => ExitCode::SUCCESS,
+            Self::Stopped => {
+                cli::fail("stopped while waiting: no target came, so there is no report")
+            }
         }
     }
 }

@@ -7,12 +7,12 @@ use gostall_export::{Clock, Exporter, Json, Text, TextOptions};
 use gostall_probes::{Filter, TailRule};
 use gostall_session::Options;
 
-use crate::cli::config::{Format, Sampling, Threshold};
+use crate::cli::config::{Destination, Format, Sampling, Threshold};
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::report::Report;
 use crate::cli::signals::Signals;
-use crate::run::start::start;
+use crate::run::start::{start, tell};
 use crate::run::{Failure, exit};
 
 /// Snapshots a second and CPU: enough to catch each kind, little enough to cost nothing.
@@ -78,6 +78,8 @@ fn options(config: &Report) -> Result<Options, Failure> {
             ..Default::default()
         },
         routes,
+        guards: config.guards,
+        writes_file: matches!(config.output.destination, Destination::File(_)),
     })
 }
 
@@ -90,7 +92,8 @@ fn report(config: &Report) -> Result<(), Failure> {
         .map(|d| Instant::now() + d.saturating_sub(session.elapsed()));
     while !signals.stop_requested() && end.is_none_or(|e| Instant::now() < e) {
         session.step(end.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))?;
-        if session.targets_gone() {
+        tell(&mut session, &mut progress);
+        if session.over() {
             break;
         }
         if config.progress {

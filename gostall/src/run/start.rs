@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gostall_session::{Options, Session, Start};
 
+use crate::cli;
 use crate::cli::config::TargetChoice;
 use crate::cli::progress::Progress;
 use crate::cli::signals::Signals;
@@ -24,7 +25,7 @@ pub fn start(
         TargetChoice::Existing { selector, wait } => {
             let targets = match selector.resolve() {
                 Err(e) if *wait && e.may_appear() => {
-                    eprintln!("gostall: waiting: {e}");
+                    cli::note(format!("waiting for {selector} (Ctrl-C ends)"));
                     gostall_targets::wait(selector, POLL, || signals.stop_requested())?
                         .ok_or(Failure::Stopped)?
                 }
@@ -32,10 +33,18 @@ pub fn start(
             };
             Start::Running {
                 targets,
-                children: selector.children,
+                selector: selector.clone(),
             }
         }
     };
     progress.message("attaching");
     Ok(Session::start(start, options)?)
+}
+
+/// Says on standard error what happened to the run.
+pub fn tell(session: &mut Session, progress: &mut Progress) {
+    for notice in session.notices() {
+        progress.finish();
+        cli::note(notice);
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gostall_export::{Clock, EventExporter, TraceJson, TraceText};
 use gostall_model::Event;
 use gostall_probes::{Filter, TailRule};
-use gostall_session::Options;
+use gostall_session::{Guards, Options};
 
 use crate::cli::config::Format;
 use crate::cli::output::Stream;
@@ -14,7 +14,7 @@ use crate::cli::progress::Progress;
 use crate::cli::signals::Signals;
 use crate::cli::trace::Trace;
 use crate::run::report::nanos;
-use crate::run::start::start;
+use crate::run::start::{start, tell};
 use crate::run::{Failure, exit};
 
 pub fn run(config: &Trace) -> ExitCode {
@@ -33,6 +33,13 @@ fn options(config: &Trace) -> Options {
             ..Default::default()
         },
         routes: Vec::new(),
+        // Every line costs, and was asked for.
+        guards: Guards {
+            cpu: None,
+            ..Guards::default()
+        },
+        // The file is open by then.
+        writes_file: false,
     }
 }
 
@@ -67,10 +74,11 @@ fn trace(config: &Trace) -> Result<(), Failure> {
     while !over {
         let mut lines =
             session.step(end.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))?;
+        tell(&mut session, &mut progress);
         // What was raised before the end is still shown.
         over = signals.stop_requested()
             || end.is_some_and(|e| Instant::now() >= e)
-            || session.targets_gone()
+            || session.over()
             || out.reader_gone();
         if over {
             lines.extend(session.stop()?);
@@ -82,14 +90,16 @@ fn trace(config: &Trace) -> Result<(), Failure> {
             }
             let mut line = Vec::new();
             exporter.export(&event, &mut line)?;
-            out.write(&line).map_err(Failure::Write)?;
+            session
+                .waiting(|| out.write(&line))
+                .map_err(Failure::Write)?;
             left -= 1;
             if left == 0 {
                 session.stop()?;
                 return out.flush().map_err(Failure::Write);
             }
         }
-        out.flush().map_err(Failure::Write)?;
+        session.waiting(|| out.flush()).map_err(Failure::Write)?;
     }
     let dropped = session.events_dropped()?;
     if dropped > 0 {

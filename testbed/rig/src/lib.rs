@@ -11,7 +11,7 @@ mod load;
 mod process;
 mod truth;
 
-pub use bpf::{all_programs, programs_of};
+pub use bpf::{BpfKind, all_of, all_programs, held_by, programs_of};
 pub use build::{Testbed, target_dir};
 pub use gostall::{Finished, Gostall, Report};
 pub use load::{Saturation, get, load, wrk};

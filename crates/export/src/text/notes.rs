@@ -5,7 +5,7 @@ use gostall_model::{Attribution, Snapshot};
 
 use super::endpoints::many;
 use super::{Page, wrap};
-use crate::{duration, fraction};
+use crate::{clean, duration, fraction};
 
 pub(super) fn lines(snapshot: &Snapshot, page: &Page) -> Vec<String> {
     let gaps = gaps(snapshot);
@@ -136,6 +136,12 @@ fn gaps(snapshot: &Snapshot) -> Vec<(bool, String)> {
         gaps.push((true, text.to_owned()));
     }
     gaps.extend(sampling(snapshot).map(|text| (true, text)));
+    for g in &snapshot.sampling.guards {
+        gaps.push((
+            true,
+            format!("After {}: {}.", duration(g.after_ns), clean(&g.reason)),
+        ));
+    }
     gaps.sort_by_key(|(warning, _)| !warning);
     if seen {
         gaps.push((

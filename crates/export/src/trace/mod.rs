@@ -9,7 +9,7 @@ use std::io::Write;
 
 use gostall_model::{Arch, Event};
 
-use crate::{Clock, EventExporter, ExportError};
+use crate::{Clock, EventExporter, ExportError, clean_json};
 
 pub(crate) use line::{call, endpoint, fd_text};
 
@@ -35,9 +35,9 @@ impl EventExporter for TraceJson {
     }
 
     fn export(&self, event: &Event, out: &mut dyn Write) -> Result<(), ExportError> {
-        serde_json::to_writer(&mut *out, event)
+        serde_json::to_string(event)
             .map_err(std::io::Error::from)
-            .and_then(|()| out.write_all(b"\n"))
+            .and_then(|json| writeln!(out, "{}", clean_json(&json)))
             .map_err(|source| ExportError::Write {
                 format: "JSON trace",
                 source,

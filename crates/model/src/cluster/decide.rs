@@ -103,9 +103,9 @@ pub(super) fn judge<'a>(trie: &Trie<'a>, at: Ix, sticky: &HashSet<u32>) -> Verdi
 /// What became of a child's requests of one method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// At least one was answered with something else than 404 or 405 (or is in flight).
+    /// At least one was answered with something else than 400, 404 or 405 (or is in flight).
     Answered,
-    /// All were 404 or 405, at least one of them from the program itself.
+    /// All were 400, 404 or 405, at least one of them from the program itself.
     NotFound,
     /// All were the router's own 404 or 405.
     Unrouted,

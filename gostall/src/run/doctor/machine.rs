@@ -66,8 +66,8 @@ pub fn check(c: &mut Checks<'_>) {
     match gostall_targets::namespaces::in_initial_pid_ns() {
         Some(false) => c.degraded(
             "namespace",
-            "gostall runs in a pid namespace of its own: pids in live events are the host's",
-            "run it with the host's pid namespace (--pid host)",
+            "gostall runs in a pid namespace of its own: it sees the processes in it only, and thread ids in live events are the host's",
+            "run it with the host's pid namespace (a container: --pid=host)",
         ),
         _ => c.ok("namespace", "the host's pid namespace"),
     }
