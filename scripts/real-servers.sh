@@ -134,6 +134,7 @@ real_etcd() {
 20 GET /nowhere 404 /nowhere|(unmatched)
 +100 POST /etcdserverpb.KV/Put 0 =
 +100 POST /etcdserverpb.KV/Range 0 =
++30 POST /etcdserverpb.KV/Range 3 =
 +20 POST /etcdserverpb.Lease/LeaseGrant 0 =
 PLAN
 	base=http://127.0.0.1:$port
