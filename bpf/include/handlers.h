@@ -188,6 +188,19 @@ static __always_inline void handlers_useless(__u32 slot)
 		tell(GS_E_HANDLERS_IDLE, slot);
 }
 
+/* Plain HTTP/1 on a connection that somebody else has read first (cmux): the wire has it,
+ * under another goroutine. */
+static __always_inline int plain_http1(struct scratch *s, __u64 request)
+{
+	struct gs_target *tg = target_of(s);
+	__u64 startpc = 0, tls = 0;
+
+	return tg && tg->http.req_tls >= 0 && tg->off_startpc >= 0 &&
+	       user_u64(&startpc, s->call.g + tg->off_startpc) &&
+	       role_of(tg, startpc) == GS_CONNECTION &&
+	       user_u64(&tls, request + tg->http.req_tls) && !tls;
+}
+
 /* net/http calls the server's handler: HTTP/1 on the connection's goroutine, HTTP/2 on
  * one of the stream's own. */
 SEC("uprobe.multi")
@@ -213,7 +226,6 @@ int on_handler(struct pt_regs *regs)
 		handlers_useless(s->call.slot);
 		return 0;
 	}
-	handlers_idle = 0;
 	first = GO_ARG1(regs);
 	writer = GO_ARG2(regs);
 	request = GO_ARG3(regs);
@@ -223,6 +235,11 @@ int on_handler(struct pt_regs *regs)
 		request = writer;
 		writer = first;
 	}
+	if (!c && plain_http1(s, request)) {
+		handlers_useless(s->call.slot);
+		return 0;
+	}
+	handlers_idle = 0;
 	count(GS_CNT_HANDLED);
 	leaf = request_leaf(s, request);
 	if (c && c->kind == GS_K_TLS) {
@@ -293,6 +310,7 @@ int on_http2_done(struct pt_regs *regs)
 	struct scratch *s;
 	struct gs_conn *c;
 	__u64 key = 0;
+	__u32 broken;
 
 	s = hook_enter(regs);
 	if (!s)
@@ -301,11 +319,13 @@ int on_http2_done(struct pt_regs *regs)
 	if (!c || c->kind != GS_K_STREAM || !c->active)
 		return 0;
 	/* golang.org/x/net/http2 and the copy in net/http differ: the cookie is the offset. */
-	if (c->grpc != GS_GRPC_WITHIN || c->status < GS_STATUS_GRPC)
+	if (c->grpc != GS_GRPC_WITHIN)
 		c->status = status_at(GO_ARG2(regs), bpf_get_attach_cookie(regs));
+	/* A gRPC call that was given no status has been left by its client. */
+	broken = c->grpc == GS_GRPC_WITHIN && !c->status;
 	if (c->routed)
 		route_learn(c, key);
-	request_end(c, key, s->call.now, 0);
+	request_end(c, key, s->call.now, broken);
 	conn_delete(key);
 	return 0;
 }
@@ -392,13 +412,19 @@ int on_router(struct pt_regs *regs)
 	c = conn_get(gs->conn);
 	if (!c || !c->active || (gs->kind != GS_G_OWNER && c->begin_ns != gs->request))
 		return 0;
-	c->routed = GO_ARG3(regs);
-	c->routed_object = 0;
 	/* A handler behind a router: the pattern is there already. */
-	if (cookie & GS_HOOK_MATCHED)
-		route_matched(c);
-	else
-		c->pattern = 0;
+	if (cookie & GS_HOOK_MATCHED) {
+		if (!c->routed)
+			c->routed_object = GS_ROUTED_HANDLER;
+		if (c->routed_object == GS_ROUTED_REQUEST || c->routed_object == GS_ROUTED_HANDLER) {
+			c->routed = GO_ARG3(regs);
+			route_matched(c);
+		}
+		return 0;
+	}
+	c->routed = GO_ARG3(regs);
+	c->routed_object = GS_ROUTED_REQUEST;
+	c->pattern = 0;
 	return 0;
 }
 
@@ -437,13 +463,27 @@ int on_echo(struct pt_regs *regs)
 	return hook_again(regs, cookie) ? 0 : router_left(regs, GO_ARG6(regs), GS_ROUTED_CONTEXT);
 }
 
+/* gorilla/mux: (*Router).ServeHTTP */
+SEC("uprobe.multi")
+int on_gorilla_begin(struct pt_regs *regs)
+{
+	__u64 cookie = bpf_get_attach_cookie(regs);
+
+	return hook_again(regs, cookie) ? 0 : router_left(regs, 1, GS_ROUTED_NOWHERE);
+}
+
 /* gorilla/mux: requestWithRoute(request, *Route), and with variables since. */
 SEC("uprobe.multi")
 int on_gorilla(struct pt_regs *regs)
 {
 	__u64 cookie = bpf_get_attach_cookie(regs);
 
-	return hook_again(regs, cookie) ? 0 : router_left(regs, GO_ARG1(regs), GS_ROUTED_GORILLA);
+	__u64 route = GO_ARG1(regs);
+
+	/* No route: its own 404 or 405 comes. */
+	if (!route || hook_again(regs, cookie))
+		return 0;
+	return router_left(regs, route, GS_ROUTED_GORILLA);
 }
 
 /* A handler takes a TLS connection over: it is its request's until it is closed. */

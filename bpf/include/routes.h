@@ -133,13 +133,19 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 		fresh.len = context_text(fresh.text, c->routed);
 	else if (c->routed_object == GS_ROUTED_GORILLA)
 		fresh.len = gorilla_text(fresh.text, c->routed);
+	else if (c->routed_object == GS_ROUTED_NOWHERE)
+		;
 	else if (pattern_of(tg, c->routed, text))
 		fresh.len = route_text(fresh.text, text[0], text[1]);
+	else
+		text[1] = 1; /* no such field: nothing can be concluded from its absence */
 	if (c->pattern)
 		fresh.early_len = route_text(fresh.early, c->pattern, c->pattern_len);
 	if (!fresh.len && !fresh.early_len) {
 		/* The router knew no such path, or not this method. */
-		c->unrouted |= c->status == 404 || c->status == 405;
+		if (!text[1] && (c->routed_object <= GS_ROUTED_CONTEXT ||
+				 c->routed_object == GS_ROUTED_NOWHERE))
+			c->unrouted |= c->status == 404 || c->status == 405;
 		return 0;
 	}
 	/* A mount point that found nothing below, or echo's own path in place of a template:
@@ -147,7 +153,8 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	at = fresh.len - 1;
 	asm volatile("" : "+r"(at));
 	if ((c->status == 404 || c->status == 405) &&
-	    (c->routed_object || (at < GS_ROUTE_TEXT && fresh.text[at] == '*')))
+	    (c->routed_object == GS_ROUTED_CONTEXT || c->routed_object == GS_ROUTED_GORILLA ||
+	     (at < GS_ROUTE_TEXT && fresh.text[at] == '*')))
 		return 0;
 	fresh.protos = r ? r->protos : GS_PROTO_HTTP1;
 	bpf_map_update_elem(&routes, &leaf, &fresh, BPF_ANY);

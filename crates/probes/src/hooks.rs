@@ -40,6 +40,8 @@ pub enum HookKind {
     Gin,
     /// echo's router is called.
     Echo,
+    /// gorilla's router is called.
+    GorillaBegin,
     /// gorilla's router has chosen a route.
     Gorilla,
 }
@@ -85,10 +87,26 @@ pub(crate) struct HookLinks {
 }
 
 impl HookLinks {
+    /// Takes all away, and waits for it. The kernel lets a grace period pass for each link, so they go side by side.
     pub(crate) fn clear(&mut self) {
-        self.newproc.clear();
-        self.handlers.clear();
-        self.routers.clear();
+        let all = self
+            .newproc
+            .drain(..)
+            .chain(self.handlers.drain(..))
+            .chain(self.routers.drain(..));
+        std::thread::scope(|scope| {
+            for link in all {
+                scope.spawn(move || drop(link));
+            }
+        });
+    }
+}
+
+/// Takes links away without waiting: the ring buffer would overflow meanwhile.
+fn drop_behind(links: &mut Vec<Link>) {
+    let links = std::mem::take(links);
+    if !links.is_empty() {
+        std::thread::spawn(move || drop(links));
     }
 }
 
@@ -123,7 +141,7 @@ impl Probes {
 
     /// No longer sees births, until the kernel side asks for it.
     pub fn detach_newproc(&mut self) {
-        self.hooks.newproc.clear();
+        drop_behind(&mut self.hooks.newproc);
         self.bss().lineage_wanted = 0;
     }
 
@@ -146,6 +164,7 @@ impl Probes {
             HookKind::Router,
             HookKind::Gin,
             HookKind::Echo,
+            HookKind::GorillaBegin,
             HookKind::Gorilla,
             HookKind::Handler,
         ];
@@ -169,6 +188,7 @@ impl Probes {
                 HookKind::Router => &p.on_router,
                 HookKind::Gin => &p.on_gin,
                 HookKind::Echo => &p.on_echo,
+                HookKind::GorillaBegin => &p.on_gorilla_begin,
                 HookKind::Gorilla => &p.on_gorilla,
             };
             links.push(multi(program, path, &here)?);
@@ -192,11 +212,11 @@ impl Probes {
     pub fn detach_hooks(&mut self, set: HookSet) {
         match set {
             HookSet::Handlers => {
-                self.hooks.handlers.clear();
+                drop_behind(&mut self.hooks.handlers);
                 self.bss().handlers_wanted = 0;
             }
             HookSet::Routers => {
-                self.hooks.routers.clear();
+                drop_behind(&mut self.hooks.routers);
                 self.bss().routes_wanted = 0;
             }
         }

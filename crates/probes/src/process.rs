@@ -62,7 +62,7 @@ pub struct HttpOffsets {
     pub request_pat: Option<u32>,
     pub pattern_str: Option<u32>,
     pub response_status: Option<u32>,
-    pub grpc_code: Option<u32>,
+    pub request_tls: Option<u32>,
 }
 
 impl HttpOffsets {
@@ -76,7 +76,7 @@ impl HttpOffsets {
             pattern_str: off(self.pattern_str),
             resp_status: off(self.response_status),
             grpc_method: -1,
-            grpc_code: off(self.grpc_code),
+            req_tls: off(self.request_tls),
         }
     }
 }

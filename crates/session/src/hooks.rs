@@ -126,13 +126,20 @@ fn routers(binary: &Binary, hooks: &mut Hooks) {
     let found = binary.functions_where(|n| {
         n == "github.com/gin-gonic/gin.(*Engine).handleHTTPRequest"
             || (n.starts_with("github.com/labstack/echo/") && n.ends_with(".(*Router).Find"))
+            || (n.starts_with("github.com/go-chi/chi/") && n.ends_with(".(*Mux).routeHTTP"))
+            || n == "github.com/gorilla/mux.(*Router).ServeHTTP"
             || n == "github.com/gorilla/mux.requestWithRoute"
             || n == "github.com/gorilla/mux.requestWithRouteAndVars"
     });
+    // chi leaves its pattern on the request since v5.2.2 (2025).
+    let chi_tells = !binary.inlined_into(&["github.com/go-chi/chi/v5.setPattern"])[0].absent();
     for function in found {
         let kind = match function.name.split('/').nth(1) {
             Some("gin-gonic") => HookKind::Gin,
+            Some("gorilla") if function.name.ends_with(".ServeHTTP") => HookKind::GorillaBegin,
             Some("gorilla") => HookKind::Gorilla,
+            Some("go-chi") if !chi_tells => continue,
+            Some("go-chi") => HookKind::Router,
             _ => HookKind::Echo,
         };
         if let Some(site) = binary.entry_site(&function) {
@@ -170,22 +177,6 @@ fn grpc(binary: &Binary, hooks: &mut Hooks) {
     hooks
         .handlers
         .extend(ends.into_iter().map(|s| hook(HookKind::GrpcStatus, s, 0)));
-}
-
-/// Where google.rpc.Status has its code: behind the message's state, its size and its unknown fields since protobuf's
-/// second Go API, which came to genproto in May 2020; first of all before.
-pub(crate) fn grpc_code(build: Option<&gostall_gobin::BuildInfo>) -> Option<u32> {
-    let deps = &build?.deps;
-    let version = [
-        "google.golang.org/genproto/googleapis/rpc",
-        "google.golang.org/genproto",
-    ]
-    .iter()
-    .find_map(|name| deps.iter().find(|d| d.path == *name))
-    .map(|d| d.version.as_str())?;
-    // v0.0.0-20250804133106-a7a43d27e69b
-    let date: u32 = version.split('-').nth(1)?.get(..8)?.parse().ok()?;
-    Some(if date >= 20_200_513 { 40 } else { 0 })
 }
 
 /// Every site of an executable.

@@ -93,7 +93,7 @@ fn layout(binary: &Binary, facts: &Facts) -> Result<Layout, String> {
             request_pat: o.request_pat,
             pattern_str: o.pattern_str,
             response_status: o.response_status,
-            grpc_code: hooks::grpc_code(facts.build.as_ref()),
+            request_tls: o.request_tls,
         },
         hooks: hooks::find(binary, o.h2_state_status),
     })

@@ -330,6 +330,10 @@ impl Session {
             self.probes.adapt()?;
             self.lineage.review(&mut self.probes)?;
             self.handlers.review(&mut self.probes);
+            // Lines name their routes as they come; a report does so at its end.
+            if self.tick == LIVE_TICK {
+                self.learn_routes()?;
+            }
         }
         Ok(lines)
     }
@@ -423,11 +427,9 @@ impl Session {
         Ok(self.probes.counters()?.losses.ring_full)
     }
 
-    /// Everything recorded, named. Call it after [`Session::stop`] for a whole window.
-    pub fn snapshot(&mut self) -> Result<Arc<Snapshot>, Error> {
+    /// Takes what routers and handlers have told of paths.
+    fn learn_routes(&mut self) -> Result<(), Error> {
         let model = &mut self.model;
-        self.probes.nodes(|n| model.add_node(n))?;
-        self.probes.chunks(|c| model.add_chunk(c))?;
         self.probes.routes(|leaf, templates, protocols| {
             for t in templates {
                 model.learn(leaf, t);
@@ -442,6 +444,16 @@ impl Session {
                 model.add_protocol(leaf, protocol);
             }
         })?;
+        Ok(())
+    }
+
+    /// Everything recorded, named. Call it after [`Session::stop`] for a whole window.
+    pub fn snapshot(&mut self) -> Result<Arc<Snapshot>, Error> {
+        let model = &mut self.model;
+        self.probes.nodes(|n| model.add_node(n))?;
+        self.probes.chunks(|c| model.add_chunk(c))?;
+        self.learn_routes()?;
+        let model = &mut self.model;
         let mut losses = self.probes.counters()?.losses;
         for (slot, t) in &self.slots {
             // What a Go program called while its executable was still being read.
