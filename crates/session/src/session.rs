@@ -454,7 +454,12 @@ impl Session {
         self.probes.chunks(|c| model.add_chunk(c))?;
         self.learn_routes()?;
         let model = &mut self.model;
-        let mut losses = self.probes.counters()?.losses;
+        let counters = self.probes.counters()?;
+        let mut losses = counters.losses;
+        // Where handlers told of requests, what those connections carried was seen.
+        if counters.handled > 0 {
+            (losses.tls_connections, losses.http2_connections) = (0, 0);
+        }
         for (slot, t) in &self.slots {
             // What a Go program called while its executable was still being read.
             if t.program.is_some() {

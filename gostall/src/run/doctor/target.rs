@@ -123,9 +123,43 @@ pub fn executable(c: &mut Checks<'_>, path: &Path) {
         "requests",
         "plain HTTP/1 from the bytes on its connections, no uprobe",
     );
-    c.degraded(
-        "protocols",
-        "requests over TLS and HTTP/2 are not seen by this release; their calls are `connection` or `background`",
-        "trace behind the TLS proxy, or wait for the release that sees them",
-    );
+    handlers(c, &program);
+}
+
+/// TLS, HTTP/2 and templates need probes at functions that are there.
+fn handlers(c: &mut Checks<'_>, program: &Program) {
+    let Some(layout) = program.layout.as_ref() else {
+        return c.degraded(
+            "protocols",
+            "TLS, HTTP/2 and gRPC need the goroutines' offsets; their calls are tied to threads",
+            "see `goroutines` above",
+        );
+    };
+    let hooks = &layout.hooks;
+    if !hooks.missing.is_empty() {
+        c.degraded(
+            "protocols",
+            format!("not seen here: {}", hooks.missing.join("; ")),
+            "build without a profile (-pgo=off) to have them",
+        );
+    } else if hooks.handlers.is_empty() {
+        c.degraded(
+            "protocols",
+            "plain HTTP/1 only: neither net/http's server nor gRPC's is linked in",
+            "none needed for fasthttp without TLS",
+        );
+    } else {
+        c.ok(
+            "protocols",
+            "TLS, HTTP/2 and gRPC by uprobes at handlers, while such connections are met",
+        );
+    }
+    if hooks.routers.is_empty() {
+        c.ok("routes", "clustered from paths; --route says more");
+    } else {
+        c.ok(
+            "routes",
+            "read from the router where it leaves its template, else clustered",
+        );
+    }
 }
