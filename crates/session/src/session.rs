@@ -284,6 +284,36 @@ impl Session {
         self.probes.counters().map_or(0, |c| c.requests)
     }
 
+    /// Goes on until `until`, or until there is nothing more to see, and calls `each` with every call that is raised
+    /// ([`TailRule::trace`]), named as it comes. `each` ends the run by returning false.
+    pub fn run(
+        &mut self,
+        until: Instant,
+        mut each: impl FnMut(&gostall_model::Event) -> bool,
+    ) -> Result<(), Error> {
+        while Instant::now() < until && !self.over() {
+            for tail in self.step(until)? {
+                if !each(&self.event(&tail)?) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes what is recorded from now on. What was recorded before stays as it was.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.probes.set_filter(&filter);
+        self.model.set_sampling(sampling(&filter));
+        self.filter = filter;
+    }
+
+    /// Changes what is raised call by call from now on.
+    pub fn set_tail(&mut self, rule: &TailRule) {
+        self.tick = if rule.trace { LIVE_TICK } else { TICK };
+        self.probes.set_tail(rule);
+    }
+
     /// Waits for events (until `until` at the latest, and a tick at most) and handles
     /// them. Calls asked for by `trace` are returned; snapshots go to the model.
     pub fn step(&mut self, until: Instant) -> Result<Vec<Tail>, Error> {
