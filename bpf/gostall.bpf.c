@@ -30,6 +30,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "threads.h"
 #include "lineage.h"
 #include "handlers.h"
+#include "routers.h"
 #include "grpc.h"
 
 /* Kernel-internal: the call is made again, or looks like EINTR to its caller. */

@@ -125,15 +125,13 @@ static __always_inline struct gs_conn *grpc_conn(struct scratch *s, __u64 *key, 
 SEC("uprobe.multi")
 int on_grpc_stream(struct pt_regs *regs)
 {
-	__u64 cookie = bpf_get_attach_cookie(regs), key = 0, stream = GO_ARG3(regs);
+	__u64 key = 0, stream = GO_ARG3(regs);
 	struct gs_target *tg;
 	struct scratch *s;
 	struct gs_conn *c;
 	__u32 leaf, owner = 0;
 
-	if (hook_again(regs, cookie))
-		return 0;
-	s = hook_enter(regs);
+	s = hook_call(regs);
 	if (!s)
 		return 0;
 	tg = target_of(s);
@@ -180,15 +178,13 @@ static __always_inline __u32 grpc_code(__u64 proto)
 SEC("uprobe.multi")
 int on_grpc_status(struct pt_regs *regs)
 {
-	__u64 cookie = bpf_get_attach_cookie(regs), key = 0, proto = 0, status = GO_ARG2(regs);
+	__u64 key = 0, proto = 0, status = GO_ARG2(regs);
 	__u32 owner = 0, code = 0;
 	struct gs_target *tg;
 	struct scratch *s;
 	struct gs_conn *c;
 
-	if (hook_again(regs, cookie))
-		return 0;
-	s = hook_enter(regs);
+	s = hook_call(regs);
 	if (!s)
 		return 0;
 	tg = target_of(s);

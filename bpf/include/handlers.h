@@ -46,6 +46,12 @@ static __always_inline int hook_again(struct pt_regs *regs, __u64 cookie)
 	return (cookie & GS_HOOK_JBE) && STACK_GROWS(regs);
 }
 
+/* The same at a function's entry, whose probe may stand on its stack check. */
+static __always_inline struct scratch *hook_call(struct pt_regs *regs)
+{
+	return hook_again(regs, bpf_get_attach_cookie(regs)) ? 0 : hook_enter(regs);
+}
+
 /* The request that the goroutine in call.g serves: its connection, real or not. */
 static __always_inline struct gs_conn *hook_conn(struct scratch *s, __u64 *key)
 {
@@ -211,9 +217,7 @@ int on_handler(struct pt_regs *regs)
 	struct gs_conn *c;
 	__u32 leaf;
 
-	if (hook_again(regs, cookie))
-		return 0;
-	s = hook_enter(regs);
+	s = hook_call(regs);
 	if (!s)
 		return 0;
 	c = hook_conn(s, &key);
@@ -274,14 +278,12 @@ static __always_inline __u32 status_at(__u64 from, __s32 offset)
 SEC("uprobe.multi")
 int on_http1_finish(struct pt_regs *regs)
 {
-	__u64 cookie = bpf_get_attach_cookie(regs), key = 0;
+	__u64 key = 0;
 	struct gs_target *tg;
 	struct scratch *s;
 	struct gs_conn *c;
 
-	if (hook_again(regs, cookie))
-		return 0;
-	s = hook_enter(regs);
+	s = hook_call(regs);
 	if (!s)
 		return 0;
 	c = hook_conn(s, &key);
@@ -373,14 +375,14 @@ int on_http2_left(struct pt_regs *regs)
 SEC("uprobe.multi")
 int on_http_error(struct pt_regs *regs)
 {
-	__u64 cookie = bpf_get_attach_cookie(regs), key = 0, w = 0;
+	__u64 key = 0, w = 0;
 	__u32 code = GO_ARG4(regs);
 	struct scratch *s;
 	struct gs_conn *c;
 
-	if (hook_again(regs, cookie) || (code != 404 && code != 405))
+	if (code != 404 && code != 405)
 		return 0;
-	s = hook_enter(regs);
+	s = hook_call(regs);
 	if (!s)
 		return 0;
 	c = hook_conn(s, &key);
@@ -389,101 +391,6 @@ int on_http_error(struct pt_regs *regs)
 	if (GO_ARG3(regs) >= 8 && user_u64(&w, GO_ARG2(regs)))
 		c->unrouted = router_answer(code, w, GO_ARG3(regs));
 	return 0;
-}
-
-/* A router is called: it will say on this *http.Request what it matched. */
-SEC("uprobe.multi")
-int on_router(struct pt_regs *regs)
-{
-	__u64 cookie = bpf_get_attach_cookie(regs), gkey;
-	struct gs_goroutine *gs;
-	struct scratch *s;
-	struct gs_conn *c;
-
-	if (hook_again(regs, cookie))
-		return 0;
-	s = hook_enter(regs);
-	if (!s)
-		return 0;
-	gkey = goroutine_key(s->call.slot, s->call.g);
-	gs = bpf_map_lookup_elem(&goroutines, &gkey);
-	if (!gs || gs->goid != s->call.goid || (gs->kind != GS_G_OWNER && gs->kind != GS_G_CHILD))
-		return 0;
-	c = conn_get(gs->conn);
-	if (!c || !c->active || (gs->kind != GS_G_OWNER && c->begin_ns != gs->request))
-		return 0;
-	/* A handler behind a router: the pattern is there already. */
-	if (cookie & GS_HOOK_MATCHED) {
-		if (!c->routed)
-			c->routed_object = GS_ROUTED_HANDLER;
-		if (c->routed_object == GS_ROUTED_REQUEST || c->routed_object == GS_ROUTED_HANDLER) {
-			c->routed = GO_ARG3(regs);
-			route_matched(c);
-		}
-		return 0;
-	}
-	c->routed = GO_ARG3(regs);
-	c->routed_object = GS_ROUTED_REQUEST;
-	c->pattern = 0;
-	return 0;
-}
-
-static __always_inline int router_left(struct pt_regs *regs, __u64 object, __u8 kind)
-{
-	struct scratch *s = hook_enter(regs);
-	struct gs_conn *c;
-	__u64 key = 0;
-
-	if (!s)
-		return 0;
-	c = hook_conn(s, &key);
-	if (c && c->active) {
-		c->routed = object;
-		c->routed_object = kind;
-		c->pattern = 0;
-	}
-	return 0;
-}
-
-/* gin: (*Engine).handleHTTPRequest(*Context) */
-SEC("uprobe.multi")
-int on_gin(struct pt_regs *regs)
-{
-	__u64 cookie = bpf_get_attach_cookie(regs);
-
-	return hook_again(regs, cookie) ? 0 : router_left(regs, GO_ARG1(regs), GS_ROUTED_CONTEXT);
-}
-
-/* echo: (*Router).Find(method, path, Context) */
-SEC("uprobe.multi")
-int on_echo(struct pt_regs *regs)
-{
-	__u64 cookie = bpf_get_attach_cookie(regs);
-
-	return hook_again(regs, cookie) ? 0 : router_left(regs, GO_ARG6(regs), GS_ROUTED_CONTEXT);
-}
-
-/* gorilla/mux: (*Router).ServeHTTP */
-SEC("uprobe.multi")
-int on_gorilla_begin(struct pt_regs *regs)
-{
-	__u64 cookie = bpf_get_attach_cookie(regs);
-
-	return hook_again(regs, cookie) ? 0 : router_left(regs, 1, GS_ROUTED_NOWHERE);
-}
-
-/* gorilla/mux: requestWithRoute(request, *Route), and with variables since. */
-SEC("uprobe.multi")
-int on_gorilla(struct pt_regs *regs)
-{
-	__u64 cookie = bpf_get_attach_cookie(regs);
-
-	__u64 route = GO_ARG1(regs);
-
-	/* No route: its own 404 or 405 comes. */
-	if (!route || hook_again(regs, cookie))
-		return 0;
-	return router_left(regs, route, GS_ROUTED_GORILLA);
 }
 
 /* A handler takes a TLS connection over: it is its request's until it is closed. */
