@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use gostall_probes::SlotState;
 use gostall_targets::{Selector, Target, maps, namespaces, usage};
 
-use super::{Session, WARM_UP, program_of};
+use super::start::program_of;
+use super::{Session, WARM_UP};
 use crate::error::Error;
 
 /// How soon a look follows another while a target is missing.
