@@ -135,7 +135,7 @@ fn the_cost_bound() {
     need_root();
     let server = hello();
     let mut agent = report(&server, &["--max-cost", "1ns"]);
-    let seen = wrk(&server.addr, "/hello", 8, Duration::from_secs(8), None);
+    let seen = wrk(&server.addr, "/hello", 8, Duration::from_secs(12), None);
     assert!(seen.requests > 0);
     assert!(!agent.is_running(), "it ended by itself");
     let done = agent.finish();

@@ -7,10 +7,12 @@ use gostall_model::Overhead;
 use gostall_probes::{Probes, RunStats, RunTotals};
 use gostall_targets::usage;
 
-/// How long one sample lasts, and when the next is taken: after a second, then ever rarer.
+/// How long one sample lasts, and when the next is taken: each second at first, then rarer. The guard against calls
+/// that become too dear waits for two.
 const SAMPLE: Duration = Duration::from_millis(20);
 const EVERY: Duration = Duration::from_millis(1000);
-const RAREST: Duration = Duration::from_secs(30);
+const AT_FIRST: u32 = 5;
+const LATER: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_millis(300);
 const FIRST: Duration = Duration::from_millis(120);
 /// Too few calls make a mean of nothing.
@@ -53,7 +55,7 @@ pub(crate) struct Meter {
     began: Instant,
     cpu: Duration,
     next: Instant,
-    pause: Duration,
+    taken: u32,
     running: Option<Running>,
     bystander_ns: f64,
     run_ns: u64,
@@ -81,7 +83,7 @@ impl Meter {
             began: now,
             cpu: usage::cpu_time(),
             next: now + FIRST,
-            pause: EVERY,
+            taken: 0,
             running: None,
             bystander_ns,
             run_ns: 0,
@@ -99,7 +101,6 @@ impl Meter {
 
     /// Takes the next sample soon.
     pub(crate) fn soon(&mut self) {
-        self.pause = EVERY;
         self.next = Instant::now() + EVERY;
     }
 
@@ -135,8 +136,8 @@ impl Meter {
                         seen: counters.seen,
                     });
                 }
-                self.next = now + self.pause;
-                self.pause = (self.pause * 2).min(RAREST);
+                self.taken += 1;
+                self.next = now + if self.taken < AT_FIRST { EVERY } else { LATER };
             }
             // A quiet target needs a longer look.
             Some(mut r) if counters.seen < r.seen + ENOUGH_CALLS && r.since.elapsed() < LONGEST => {

@@ -44,11 +44,12 @@ impl Guards {
 
 const LOOK: Duration = Duration::from_secs(1);
 /// So many looks in a row above the CPU budget: less is a burst, as when many stacks are named.
-const LOOKS_ABOVE: u32 = 3;
+const LOOKS_ABOVE: u32 = 5;
 /// One request in so many at the rarest: a busy server still shows each endpoint.
 const RAREST: u32 = 1024;
-/// Samples in a row that are too dear; in a single one the hypervisor may have taken the CPU.
-const SAMPLES_ABOVE: u32 = 2;
+/// Samples in a row that are too dear; in some of them the hypervisor may have taken the CPU away, and on a busy host in
+/// two in a row.
+const SAMPLES_ABOVE: u32 = 5;
 /// Below this share of a processor dear calls do no harm: cold caches make the calls of an idle
 /// server dear.
 const HARMLESS: f64 = 0.02;
