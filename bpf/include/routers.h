@@ -19,6 +19,7 @@ int on_router(struct pt_regs *regs)
 	s = hook_call(regs);
 	if (!s)
 		return 0;
+	routes_useless(s->call.slot);
 	gkey = goroutine_key(s->call.slot, s->call.g);
 	gs = bpf_map_lookup_elem(&goroutines, &gkey);
 	if (!gs || gs->goid != s->call.goid || (gs->kind != GS_G_OWNER && gs->kind != GS_G_CHILD))
@@ -50,6 +51,7 @@ static __always_inline int router_left(struct pt_regs *regs, __u64 object, __u8 
 
 	if (!s)
 		return 0;
+	routes_useless(s->call.slot);
 	c = hook_conn(s, &key);
 	if (c && c->active) {
 		c->routed = object;

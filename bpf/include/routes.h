@@ -7,7 +7,7 @@
 #ifndef GOSTALL_ROUTES_H
 #define GOSTALL_ROUTES_H
 
-/* So many routed requests that taught nothing: all is learned. */
+/* So many calls of routers that taught nothing: all is learned, or nothing is to be. */
 #define ROUTES_IDLE 512
 
 static __always_inline void routes_useless(__u32 slot)
@@ -123,10 +123,8 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	if (!tg || leaf < GS_FIRST_NODE || leaf == GS_PENDING)
 		return 0;
 	r = bpf_map_lookup_elem(&routes, &leaf);
-	if (r && (r->len || r->early_len)) {
-		routes_useless(slot);
+	if (r && (r->len || r->early_len))
 		return 0;
-	}
 	/* The request may be gone by now; a router further in may have written on it since
 	 * the last handler we saw. User space takes the first that fits the path. */
 	if (c->routed_object == GS_ROUTED_CONTEXT)
