@@ -223,8 +223,8 @@ enum gs_resp {
 #define GS_ROUTED_REQUEST 0
 #define GS_ROUTED_CONTEXT 1 /* its own context, with the template somewhere in it */
 #define GS_ROUTED_GORILLA 2 /* gorilla's *Route */
-#define GS_ROUTED_NOWHERE 4 /* a router was called and has not chosen yet */
 #define GS_ROUTED_HANDLER 3 /* a request at a handler: a router may have been there or not */
+#define GS_ROUTED_NOWHERE 4 /* a router was called and has not chosen yet */
 
 struct gs_conn {
 	__u64 g;	  /* the goroutine that reads its requests */

@@ -132,12 +132,10 @@ __noinline int conn_discover(__u64 key, __u32 class)
 	/* A record of TLS in the midst of a connection. */
 	if (n == 8 && (w & 0xffffff) == 0x030317) {
 		struct gs_target *tg = target_of(s);
-		__u64 startpc = 0;
 
 		/* Of a server: an upstream's answers look the same. */
 		if (!tg || tg->state != GS_SLOT_GO ||
-		    !user_u64(&startpc, s->call.reg_g + tg->off_startpc) ||
-		    role_of(tg, startpc) != GS_CONNECTION)
+		    role_of_g(tg, s->call.reg_g) != GS_CONNECTION)
 			return 0;
 		if (!is_socket(s->call.arg0) || !conn_new(key, GS_K_TLS))
 			return 0;
@@ -190,11 +188,12 @@ static __always_inline int is_alert(struct scratch *s)
 static __always_inline int is_reader(struct scratch *s)
 {
 	struct gs_target *tg = target_of(s);
-	__u64 startpc = 0;
+	__u32 role;
 
-	return !tg || tg->state != GS_SLOT_GO || tg->off_startpc < 0 ||
-	       !user_u64(&startpc, s->call.reg_g + tg->off_startpc) ||
-	       role_of(tg, startpc) == GS_READER;
+	if (!tg || tg->state != GS_SLOT_GO)
+		return 1;
+	role = role_of_g(tg, s->call.reg_g);
+	return role == GS_READER || role == NO_LEAF;
 }
 
 /* A call on a connection whose bytes tell nothing: TLS, HTTP/2. Handlers say where a

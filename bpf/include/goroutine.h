@@ -54,6 +54,16 @@ static __always_inline __u32 role_of(struct gs_target *tg, __u64 startpc)
 	return leaf ? *leaf : 0;
 }
 
+/* The role of a goroutine by its pointer; NO_LEAF: it cannot be read. */
+static __always_inline __u32 role_of_g(struct gs_target *tg, __u64 g)
+{
+	__u64 startpc = 0;
+
+	if (tg->off_startpc < 0 || !user_u64(&startpc, g + tg->off_startpc))
+		return NO_LEAF;
+	return role_of(tg, startpc);
+}
+
 static __always_inline void goid_remember(__u32 slot, __u64 goid, __u64 g)
 {
 	__u64 key = (__u64)slot << 48 ^ goid;

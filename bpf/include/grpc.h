@@ -103,22 +103,12 @@ static __always_inline __u32 grpc_leaf(struct scratch *s, struct gs_target *tg, 
 	return line_find(n + 1) == LINE_OK ? path_leaf() : GS_OTHER;
 }
 
-/* The request the goroutine in call.g works for, and whether it is the one that serves it. */
-static __always_inline struct gs_conn *grpc_conn(struct scratch *s, __u64 *key, __u32 *owner)
+/* The stream that the goroutine in call.g works for. */
+static __always_inline struct gs_conn *grpc_conn(struct scratch *s, __u64 *key)
 {
-	__u64 gkey = goroutine_key(s->call.slot, s->call.g);
-	struct gs_goroutine *gs = bpf_map_lookup_elem(&goroutines, &gkey);
-	struct gs_conn *c;
+	struct gs_conn *c = hook_request(s, key);
 
-	if (!gs || gs->goid != s->call.goid ||
-	    (gs->kind != GS_G_OWNER && gs->kind != GS_G_CHILD))
-		return 0;
-	*owner = gs->kind == GS_G_OWNER;
-	*key = gs->conn;
-	c = conn_get(gs->conn);
-	if (!c || c->kind != GS_K_STREAM || !c->active)
-		return 0;
-	return *owner || c->begin_ns == gs->request ? c : 0;
+	return c && c->kind == GS_K_STREAM ? c : 0;
 }
 
 /* (*Server).handleStream(transport, stream) */
@@ -129,7 +119,7 @@ int on_grpc_stream(struct pt_regs *regs)
 	struct gs_target *tg;
 	struct scratch *s;
 	struct gs_conn *c;
-	__u32 leaf, owner = 0;
+	__u32 leaf;
 
 	s = hook_call(regs);
 	if (!s)
@@ -140,7 +130,7 @@ int on_grpc_stream(struct pt_regs *regs)
 	handlers_idle = 0;
 	/* First sight of a goroutine that net/http's handler started? */
 	goroutine_leaf();
-	c = grpc_conn(s, &key, &owner);
+	c = grpc_conn(s, &key);
 	if (c && !c->grpc) {
 		c->grpc = GS_GRPC_WITHIN;
 		leaf_proto(c->leaf, GS_PROTO_GRPC);
@@ -179,26 +169,22 @@ SEC("uprobe.multi")
 int on_grpc_status(struct pt_regs *regs)
 {
 	__u64 key = 0, proto = 0, status = GO_ARG2(regs);
-	__u32 owner = 0, code = 0;
-	struct gs_target *tg;
+	__u32 code = 0;
 	struct scratch *s;
 	struct gs_conn *c;
 
 	s = hook_call(regs);
 	if (!s)
 		return 0;
-	tg = target_of(s);
-	c = grpc_conn(s, &key, &owner);
-	if (!tg || !c || !c->grpc)
+	c = grpc_conn(s, &key);
+	if (!c || !c->grpc)
 		return 0;
 	/* No status is OK. */
 	if (status && user_u64(&proto, status) && proto)
 		code = grpc_code(proto);
 	c->status = code < GRPC_CODES ? GS_STATUS_GRPC + code : GS_STATUS_UNSEEN;
-	if (c->grpc == GS_GRPC_OWN) {
-		request_end(c, key, s->call.now, 0);
-		conn_delete(key);
-	}
+	if (c->grpc == GS_GRPC_OWN)
+		stream_end(s, c, key, 0);
 	return 0;
 }
 

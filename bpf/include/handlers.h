@@ -65,6 +65,31 @@ static __always_inline struct gs_conn *hook_conn(struct scratch *s, __u64 *key)
 	return conn_get(gs->conn);
 }
 
+/* The living request that the goroutine in call.g works for, its own or its parent's. */
+static __always_inline struct gs_conn *hook_request(struct scratch *s, __u64 *key)
+{
+	__u64 gkey = goroutine_key(s->call.slot, s->call.g);
+	struct gs_goroutine *gs = bpf_map_lookup_elem(&goroutines, &gkey);
+	struct gs_conn *c;
+
+	if (!gs || gs->goid != s->call.goid ||
+	    (gs->kind != GS_G_OWNER && gs->kind != GS_G_CHILD))
+		return 0;
+	*key = gs->conn;
+	c = conn_get(gs->conn);
+	if (!c || !c->active || (gs->kind == GS_G_CHILD && c->begin_ns != gs->request))
+		return 0;
+	return c;
+}
+
+/* A request without a descriptor has ended: nothing of it stays. */
+static __always_inline void stream_end(struct scratch *s, struct gs_conn *c, __u64 key,
+				       __u32 aborted)
+{
+	request_end(c, key, s->call.now, aborted);
+	conn_delete(key);
+}
+
 /* Writes "METHOD target " into the window as a client would have sent it, and finds its
  * leaf the way it is found on the wire. No method is GET (net/http.Request). */
 __noinline __u32 text_leaf(__u64 method, __u64 method_len, __u64 uri, __u64 uri_len)
@@ -199,11 +224,9 @@ static __always_inline void handlers_useless(__u32 slot)
 static __always_inline int plain_http1(struct scratch *s, __u64 request)
 {
 	struct gs_target *tg = target_of(s);
-	__u64 startpc = 0, tls = 0;
+	__u64 tls = 0;
 
-	return tg && tg->http.req_tls >= 0 && tg->off_startpc >= 0 &&
-	       user_u64(&startpc, s->call.g + tg->off_startpc) &&
-	       role_of(tg, startpc) == GS_CONNECTION &&
+	return tg && tg->http.req_tls >= 0 && role_of_g(tg, s->call.g) == GS_CONNECTION &&
 	       user_u64(&tls, request + tg->http.req_tls) && !tls;
 }
 
@@ -297,10 +320,8 @@ int on_http1_finish(struct pt_regs *regs)
 	if (c->routed)
 		route_learn(c, key);
 	c->next_ns = 0;
-	if (c->kind == GS_K_STREAM) {
-		request_end(c, key, s->call.now, 0);
-		conn_delete(key);
-	}
+	if (c->kind == GS_K_STREAM)
+		stream_end(s, c, key, 0);
 	return 0;
 }
 
@@ -327,8 +348,7 @@ int on_http2_done(struct pt_regs *regs)
 	broken = c->grpc == GS_GRPC_WITHIN && !c->status;
 	if (c->routed)
 		route_learn(c, key);
-	request_end(c, key, s->call.now, broken);
-	conn_delete(key);
+	stream_end(s, c, key, broken);
 	return 0;
 }
 
@@ -351,8 +371,7 @@ static __always_inline int stream_broken(struct pt_regs *regs)
 	if (c->writer && offset >= 0 &&
 	    !bpf_probe_read_user(&sent, 1, (void *)(c->writer + offset + 9)) && sent)
 		c->status = status_at(c->writer, offset);
-	request_end(c, key, s->call.now, 1);
-	conn_delete(key);
+	stream_end(s, c, key, 1);
 	return 0;
 }
 

@@ -11,8 +11,7 @@
 SEC("uprobe.multi")
 int on_router(struct pt_regs *regs)
 {
-	__u64 cookie = bpf_get_attach_cookie(regs), gkey;
-	struct gs_goroutine *gs;
+	__u64 cookie = bpf_get_attach_cookie(regs), key = 0;
 	struct scratch *s;
 	struct gs_conn *c;
 
@@ -20,12 +19,8 @@ int on_router(struct pt_regs *regs)
 	if (!s)
 		return 0;
 	routes_useless(s->call.slot);
-	gkey = goroutine_key(s->call.slot, s->call.g);
-	gs = bpf_map_lookup_elem(&goroutines, &gkey);
-	if (!gs || gs->goid != s->call.goid || (gs->kind != GS_G_OWNER && gs->kind != GS_G_CHILD))
-		return 0;
-	c = conn_get(gs->conn);
-	if (!c || !c->active || (gs->kind != GS_G_OWNER && c->begin_ns != gs->request))
+	c = hook_request(s, &key);
+	if (!c)
 		return 0;
 	/* A handler behind a router: the pattern is there already. */
 	if (cookie & GS_HOOK_MATCHED) {

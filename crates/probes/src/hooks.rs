@@ -110,31 +110,30 @@ fn drop_behind(links: &mut Vec<Link>) {
     }
 }
 
-fn multi(program: &ProgramMut<'_>, path: &Path, sites: &[Hook]) -> Result<Link, Error> {
+/// Attaches a program at file offsets, each with its cookie.
+fn multi(
+    program: &ProgramMut<'_>,
+    path: &Path,
+    sites: &[(u64, u64)],
+    what: &'static str,
+) -> Result<Link, Error> {
     let opts = UprobeMultiOpts {
-        offsets: sites.iter().map(|h| h.file_offset as usize).collect(),
-        cookies: sites.iter().map(|h| h.cookie).collect(),
+        offsets: sites.iter().map(|s| s.0 as usize).collect(),
+        cookies: sites.iter().map(|s| s.1).collect(),
         ..Default::default()
     };
     program
         .attach_uprobe_multi_with_opts(-1, path, "", opts)
-        .map_err(Error::attach("the uprobes at handlers"))
+        .map_err(Error::attach(what))
 }
 
 impl Probes {
     /// Sees goroutines being born in the executable behind `path` (a `/proc/PID/exe`).
     pub fn attach_newproc(&mut self, path: &Path, file_offset: u64) -> Result<(), Error> {
         self.bss().births_idle = 0;
-        let opts = UprobeMultiOpts {
-            offsets: vec![file_offset as usize],
-            ..Default::default()
-        };
-        let link = self
-            .skel
-            .progs
-            .on_newproc
-            .attach_uprobe_multi_with_opts(-1, path, "", opts)
-            .map_err(Error::attach("the uprobe at runtime.newproc"))?;
+        let program = &self.skel.progs.on_newproc;
+        let what = "the uprobe at runtime.newproc";
+        let link = multi(program, path, &[(file_offset, 0)], what)?;
         self.hooks.newproc.push(link);
         Ok(())
     }
@@ -170,7 +169,11 @@ impl Probes {
         ];
         let mut links = Vec::new();
         for kind in kinds {
-            let here: Vec<Hook> = sites.iter().copied().filter(|h| h.kind == kind).collect();
+            let here: Vec<(u64, u64)> = sites
+                .iter()
+                .filter(|h| h.kind == kind)
+                .map(|h| (h.file_offset, h.cookie))
+                .collect();
             if here.is_empty() {
                 continue;
             }
@@ -191,7 +194,7 @@ impl Probes {
                 HookKind::GorillaBegin => &p.on_gorilla_begin,
                 HookKind::Gorilla => &p.on_gorilla,
             };
-            links.push(multi(program, path, &here)?);
+            links.push(multi(program, path, &here, "the uprobes at handlers")?);
         }
         match set {
             HookSet::Handlers => self.hooks.handlers.append(&mut links),

@@ -5,29 +5,27 @@
 use gostall_gobin::{Binary, Function, Site};
 use gostall_probes::{Hook, HookKind, Hooks};
 
-/// The copies of HTTP/2 there are: in net/http up to Go 1.26, in a package of its own since, and x/net's.
+/// A copy of HTTP/2.
 struct Http2 {
+    /// What its types' methods begin with.
     prefix: &'static str,
-    run_handler: &'static str,
-    /// `None`: x/net's, whose handlers net/http does not call.
-    own_handler: Option<&'static str>,
+    /// It calls handlers itself, not through net/http.
+    x_net: bool,
 }
 
+/// Those there are: in net/http up to Go 1.26, in a package of its own since, and x/net's.
 const HTTP2: [Http2; 3] = [
     Http2 {
         prefix: "net/http.(*http2",
-        run_handler: "net/http.(*http2serverConn).runHandler",
-        own_handler: None,
+        x_net: false,
     },
     Http2 {
         prefix: "net/http/internal/http2.(*",
-        run_handler: "net/http/internal/http2.(*serverConn).runHandler",
-        own_handler: None,
+        x_net: false,
     },
     Http2 {
         prefix: "golang.org/x/net/http2.(*",
-        run_handler: "golang.org/x/net/http2.(*serverConn).runHandler",
-        own_handler: Some("golang.org/x/net/http2.(*serverConn).runHandler"),
+        x_net: true,
     },
 ];
 
@@ -70,8 +68,9 @@ fn calls(binary: &Binary, callers: &[Function], callee: &str) -> Vec<Site> {
 }
 
 fn http2(binary: &Binary, copy: &Http2, status: Option<u32>, hooks: &mut Hooks) {
+    let run_handler = format!("{}serverConn).runHandler", copy.prefix);
     let runs = binary.functions_where(|n| {
-        n.strip_prefix(copy.run_handler)
+        n.strip_prefix(run_handler.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(".func"))
     });
     if runs.is_empty() {
@@ -111,8 +110,8 @@ fn http2(binary: &Binary, copy: &Http2, status: Option<u32>, hooks: &mut Hooks) 
         // Twice, where the stack grows, does no harm: the first ends the request.
         hooks.handlers.push(at(HookKind::Http2Left)(site));
     }
-    if let Some(name) = copy.own_handler
-        && let Some(Some(f)) = binary.find(&[name]).first()
+    if copy.x_net
+        && let Some(f) = runs.iter().find(|f| f.name == run_handler)
         && let Some(site) = binary.entry_site(f)
     {
         hooks
@@ -226,7 +225,7 @@ pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
     }
     routers(binary, &mut hooks);
     for copy in &HTTP2 {
-        let status = if copy.own_handler.is_some() {
+        let status = if copy.x_net {
             Some(X_NET_STATUS)
         } else {
             h2_status
