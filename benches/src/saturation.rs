@@ -15,6 +15,7 @@ const CONNECTIONS: u32 = 16;
 const TRACERS: [Tracer; 3] = [Tracer::Gostall, Tracer::EmptyPair, Tracer::Bpftrace];
 /// Slices are short and many, for a virtual machine's speed drifts within seconds.
 const SECONDS: u64 = 2;
+const WARM_UP: Duration = Duration::from_secs(1);
 const ROUNDS_PER_ROUND: usize = 2;
 
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,8 @@ struct Sample {
 
 fn measure(server: &Server, tracer: Tracer, gostall: &Path, seconds: u64) -> Sample {
     let attached = tracer.attach(gostall, server.pid());
+    // What a tracer does at first only (its own start, probes that leave again) is not the steady state.
+    wrk(&server.addr, "/hello", CONNECTIONS, WARM_UP, None);
     let before = cpu_ns(server.pid());
     let run = wrk(
         &server.addr,

@@ -89,25 +89,21 @@ pub(crate) struct HookLinks {
 impl HookLinks {
     /// Takes all away, and waits for it. The kernel lets a grace period pass for each link, so they go side by side.
     pub(crate) fn clear(&mut self) {
-        let all = self
-            .newproc
-            .drain(..)
-            .chain(self.handlers.drain(..))
-            .chain(self.routers.drain(..));
-        std::thread::scope(|scope| {
-            for link in all {
-                scope.spawn(move || drop(link));
-            }
-        });
+        let sets = [&mut self.newproc, &mut self.handlers, &mut self.routers];
+        let leaving: Vec<_> = sets.into_iter().flat_map(drop_behind).collect();
+        for thread in leaving {
+            let _ = thread.join();
+        }
     }
 }
 
-/// Takes links away without waiting: the ring buffer would overflow meanwhile.
-fn drop_behind(links: &mut Vec<Link>) {
-    let links = std::mem::take(links);
-    if !links.is_empty() {
-        std::thread::spawn(move || drop(links));
-    }
+/// Takes links away without waiting (the ring buffer would overflow meanwhile), side by side: each site is hit until
+/// its link's turn comes.
+fn drop_behind(links: &mut Vec<Link>) -> Vec<std::thread::JoinHandle<()>> {
+    links
+        .drain(..)
+        .map(|link| std::thread::spawn(move || drop(link)))
+        .collect()
 }
 
 /// Attaches a program at file offsets, each with its cookie.

@@ -107,6 +107,12 @@ impl Probes {
             .expect("the object has variables")
     }
 
+    /// Grows whenever a path is met for the first time.
+    pub fn paths_known(&self) -> u32 {
+        let data = self.skel.maps.data_data.as_deref();
+        data.expect("the object has variables").next_node
+    }
+
     pub(crate) fn maps(&self) -> &GostallMaps<'static> {
         &self.skel.maps
     }

@@ -15,6 +15,8 @@ use crate::session::Traced;
 const SECURE_FOR: Duration = Duration::from_secs(30);
 /// Routers are attached again at most this often.
 const ROUTES_EVERY: Duration = Duration::from_secs(1);
+/// Routers stay watched this long after a path was met for the first time: who meets one soon meets more.
+const ROUTES_FOR: Duration = Duration::from_secs(1);
 
 /// Which executables' handlers and routers are watched.
 #[derive(Debug, Default)]
@@ -25,6 +27,9 @@ pub(crate) struct Handlers {
     routers: bool,
     routers_at: Option<Instant>,
     routers_due: bool,
+    routers_idle: bool,
+    paths: u32,
+    paths_at: Option<Instant>,
     handled: u64,
     handled_at: Option<Instant>,
 }
@@ -62,7 +67,7 @@ impl Handlers {
         match set {
             HookSet::Handlers => self.handlers = true,
             HookSet::Routers => {
-                (self.routers, self.routers_due) = (true, false);
+                (self.routers, self.routers_due, self.routers_idle) = (true, false, false);
                 self.routers_at = Some(Instant::now());
             }
         }
@@ -103,16 +108,26 @@ impl Handlers {
     }
 
     /// Routers were seen in vain for a while.
-    pub(crate) fn routes_idle(&mut self, probes: &mut Probes) {
-        if self.routers {
+    pub(crate) fn routes_idle(&mut self) {
+        self.routers_idle = true;
+    }
+
+    /// Routers go when they told nothing new by the hundred, nor was a new path met for a while.
+    fn review_routers(&mut self, probes: &mut Probes) {
+        let paths = probes.paths_known();
+        if paths != self.paths {
+            (self.paths, self.paths_at) = (paths, Some(Instant::now()));
+        }
+        if self.routers_idle && self.paths_at.is_none_or(|at| at.elapsed() >= ROUTES_FOR) {
             self.detach(probes, HookSet::Routers);
         }
     }
 
     /// What is due: now and then.
     pub(crate) fn review(&mut self, probes: &mut Probes) {
-        if self.routers_due
-            && !self.routers
+        if self.routers {
+            self.review_routers(probes);
+        } else if self.routers_due
             && self
                 .routers_at
                 .is_none_or(|at| at.elapsed() >= ROUTES_EVERY)

@@ -246,7 +246,7 @@ impl Session {
                 Event::Secure { .. } => self.handlers.secure(&mut self.probes),
                 Event::HandlersIdle => self.handlers.handlers_idle(&mut self.probes)?,
                 Event::Path { .. } => self.handlers.path(),
-                Event::RoutesIdle => self.handlers.routes_idle(&mut self.probes),
+                Event::RoutesIdle => self.handlers.routes_idle(),
             }
         }
         self.meter.tick(&self.probes);
