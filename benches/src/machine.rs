@@ -16,6 +16,59 @@ pub fn workspace() -> PathBuf {
         .expect("it was built there")
 }
 
+/// Where something runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On the first processor.
+    First,
+    /// On any but the first.
+    Others,
+    /// Wherever the kernel puts it.
+    Anywhere,
+}
+
+impl Place {
+    /// What `start` starts runs there, and so does what that starts.
+    pub fn run<T>(self, start: impl FnOnce() -> T) -> T {
+        let all = affinity();
+        let (mut set, mut seen) = (all, 0);
+        for cpu in 0..libc::CPU_SETSIZE as usize {
+            // SAFETY: cpu is below CPU_SETSIZE.
+            unsafe {
+                if libc::CPU_ISSET(cpu, &all) {
+                    if self != Self::Anywhere && (self == Self::First) != (seen == 0) {
+                        libc::CPU_CLR(cpu, &mut set);
+                    }
+                    seen += 1;
+                }
+            }
+        }
+        assert!(
+            seen > 1 || self == Self::Anywhere,
+            "two processors are needed"
+        );
+        set_affinity(&set);
+        let started = start();
+        set_affinity(&all);
+        started
+    }
+}
+
+fn affinity() -> libc::cpu_set_t {
+    // SAFETY: zeros are a set; the kernel fills as much as it has room for.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        assert_eq!(libc::sched_getaffinity(0, size_of_val(&set), &mut set), 0);
+        set
+    }
+}
+
+fn set_affinity(set: &libc::cpu_set_t) {
+    // SAFETY: the set is whole.
+    let done = unsafe { libc::sched_setaffinity(0, size_of_val(set), set) };
+    assert_eq!(done, 0, "sched_setaffinity");
+}
+
 fn said_by(program: &str, args: &[&str]) -> String {
     let out = Command::new(program)
         .args(args)

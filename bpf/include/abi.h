@@ -226,15 +226,13 @@ enum gs_resp {
 #define GS_ROUTED_HANDLER 3 /* a request at a handler: a router may have been there or not */
 #define GS_ROUTED_NOWHERE 4 /* a router was called and has not chosen yet */
 
+/* Three cache lines: the first is all that most requests touch. */
 struct gs_conn {
 	__u64 g;	  /* the goroutine that reads its requests */
 	__u64 begin_ns;	  /* first byte of the request; identifies it */
 	__u64 write_ns;	  /* end of the last write */
 	__u64 body_left;
 	__u64 resp_left;
-	__u64 next_ns;	  /* when the first early byte of the next request came */
-	__u64 hval;
-	__u64 trace_hi, trace_lo, span;
 	__u32 leaf;
 	__u16 status;
 	__u8 kind;
@@ -249,20 +247,28 @@ struct gs_conn {
 	__u8 hlen;
 	__u8 late;	  /* the response may have ended before its handler */
 	__u8 nfirst;	  /* early bytes of the next request kept in first[] */
-	__u8 first[8];
 	__u8 stashed;	  /* an entry in `stashes` exists */
 	__u8 skip;	  /* this request is not sampled */
 	__u8 served;	  /* requests ended on this connection, saturating */
 	__u8 hijacked;	  /* by a handler of a TLS connection */
 	__u8 grpc;	  /* GS_GRPC_* */
-	__u8 routed_object; /* GS_ROUTED_*: what `routed` is */
-	__u8 hname[22];
+	__u8 more;	  /* there is something of this request in what follows */
+
+	__u64 next_ns;	  /* when the first early byte of the next request came */
+	__u64 hval;
+	__u64 trace_hi, trace_lo, span;
 	__u64 last_ns;	  /* TLS and HTTP/2: when the last read that brought bytes began */
+	__u8 first[8];
 	__u64 writer;	  /* the handler's ResponseWriter, in the target's memory */
+
 	__u64 routed;	  /* the *http.Request a router has, there */
 	__u64 pattern;	  /* the text it left on it, there, and how long that is */
 	__u64 pattern_len;
+	__u8 hname[22];
+	__u8 routed_object; /* GS_ROUTED_*: what `routed` is */
+	__u8 pad[17];
 };
+_Static_assert(sizeof(struct gs_conn) == 192, "whole cache lines");
 
 /* Bytes that cannot be decided on yet (a partial request line, pipelined requests)
  * and the calls made while the endpoint is unknown. On demand, bounded. */
@@ -348,6 +354,11 @@ enum gs_counter {
 	GS_CNT_HANDLED,		/* requests known by their handler */
 	GS_CNT_INFLIGHT,	/* requests that began before the attach */
 	GS_CNT_MAX,
+};
+
+/* One record, so that those counted with every call share a line. */
+struct gs_counters {
+	__u64 n[GS_CNT_MAX];
 };
 
 /* Live events. */

@@ -204,6 +204,7 @@ __noinline int stream_begin(__u32 leaf, __u64 writer)
 	c->leaf = leaf;
 	c->g = s->call.g;
 	c->writer = writer;
+	c->more = 1;
 	fresh->kind = GS_G_OWNER;
 	fresh->conn = key;
 	goid_remember(s->call.slot, fresh->goid, s->call.g);
@@ -276,6 +277,7 @@ int on_handler(struct pt_regs *regs)
 		c->phase = GS_P_DONE;
 		c->leaf = leaf;
 		c->writer = writer;
+		c->more = 1;
 		return 0;
 	}
 	leaf_proto(leaf, GS_PROTO_HTTP2);

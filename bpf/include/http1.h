@@ -255,8 +255,10 @@ static __always_inline long http1_step(struct gs_conn *c, struct feed *f, const 
 			c->hval = 0;
 			if (c->hkind == HK_LENGTH)
 				c->body_left = 0;
-			if (c->hkind == HK_TRACE)
+			if (c->hkind == HK_TRACE) {
 				c->trace_hi = c->trace_lo = c->span = 0;
+				c->more = 1;
+			}
 		} else if (ch == '\r' && c->hlen == 0) {
 			/* an empty line's first half */
 		} else {

@@ -93,9 +93,9 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, GS_CNT_MAX);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct gs_counters);
 } counters SEC(".maps");
 
 /* Full: the path goes to (other). */
@@ -121,11 +121,12 @@ struct {
 } path_cache SEC(".maps");
 
 /* Connections of the first few processes with low descriptors, which is nearly all:
- * found without hashing. */
+ * found without hashing. Mappable, for then values begin at a page and so on lines. */
 #define CONN_SLOTS 8
 #define CONN_FDS 8192
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, CONN_SLOTS * CONN_FDS);
 	__type(key, __u32);
 	__type(value, struct gs_conn);
@@ -182,9 +183,11 @@ struct {
 
 static __always_inline void count(__u32 what)
 {
-	__u64 *n = bpf_map_lookup_elem(&counters, &what);
-	if (n)
-		*n += 1;
+	__u32 zero = 0;
+	struct gs_counters *all = bpf_map_lookup_elem(&counters, &zero);
+
+	if (all && what < GS_CNT_MAX)
+		all->n[what] += 1;
 }
 
 static __always_inline __u64 conn_key(__u32 slot, __u64 fd)

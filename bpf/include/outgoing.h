@@ -62,7 +62,7 @@ static __always_inline void response_begin(struct scratch *s, struct gs_conn *c,
 		return; /* 100-continue, early hints: the answer is to come */
 	c->status = r->status;
 	c->resp = GS_R_CLOSE;
-	if (c->routed)
+	if (c->more && c->routed)
 		route_learn(c, key);
 	if (r->status == 101 || (c->method == GS_METHOD_CONNECT && r->status < 300)) {
 		c->kind = GS_K_RAW;

@@ -55,7 +55,6 @@ static __always_inline void request_begin(struct gs_conn *c, __u64 first_byte)
 	c->write_ns = first_byte;
 	c->body_left = 0;
 	c->resp_left = 0;
-	c->trace_hi = c->trace_lo = c->span = 0;
 	c->leaf = GS_PENDING;
 	c->status = 0;
 	c->active = 1;
@@ -69,8 +68,12 @@ static __always_inline void request_begin(struct gs_conn *c, __u64 first_byte)
 	c->late = 0;
 	c->hijacked = 0;
 	c->grpc = 0;
-	c->routed_object = 0;
-	c->writer = c->routed = c->pattern = 0;
+	if (c->more) {
+		c->trace_hi = c->trace_lo = c->span = 0;
+		c->routed_object = 0;
+		c->writer = c->routed = c->pattern = 0;
+		c->more = 0;
+	}
 	c->skip = settings.sample_n > 1 && bpf_get_prandom_u32() % settings.sample_n != 0;
 }
 

@@ -26,6 +26,7 @@ int on_router(struct pt_regs *regs)
 	if (cookie & GS_HOOK_MATCHED) {
 		if (!c->routed)
 			c->routed_object = GS_ROUTED_HANDLER;
+		c->more = 1;
 		if (c->routed_object == GS_ROUTED_REQUEST || c->routed_object == GS_ROUTED_HANDLER) {
 			c->routed = GO_ARG3(regs);
 			route_matched(c);
@@ -33,6 +34,7 @@ int on_router(struct pt_regs *regs)
 		return 0;
 	}
 	c->routed = GO_ARG3(regs);
+	c->more = 1;
 	c->routed_object = GS_ROUTED_REQUEST;
 	c->pattern = 0;
 	return 0;
@@ -50,6 +52,7 @@ static __always_inline int router_left(struct pt_regs *regs, __u64 object, __u8 
 	c = hook_conn(s, &key);
 	if (c && c->active) {
 		c->routed = object;
+		c->more = 1;
 		c->routed_object = kind;
 		c->pattern = 0;
 	}

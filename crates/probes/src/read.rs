@@ -147,17 +147,14 @@ impl Probes {
     /// The counters as they stand.
     pub fn counters(&self) -> Result<Counters, Error> {
         let mut n = [0u64; abi::GS_CNT_MAX as usize];
-        for (i, n) in n.iter_mut().enumerate() {
-            let per_cpu = self
-                .maps()
-                .counters
-                .lookup_percpu(&(i as u32).to_ne_bytes(), MapFlags::ANY)
-                .map_err(Error::read("counters"))?;
-            *n = per_cpu
-                .iter()
-                .flatten()
-                .map(|v| u64::from_ne_bytes(v[..8].try_into().expect("a counter has 8 bytes")))
-                .sum();
+        let per_cpu = self
+            .maps()
+            .counters
+            .lookup_percpu(&0u32.to_ne_bytes(), MapFlags::ANY)
+            .map_err(Error::read("counters"))?;
+        for counted in per_cpu.iter().flatten() {
+            let counted: types::gs_counters = bytes::to(counted);
+            n.iter_mut().zip(counted.n).for_each(|(n, one)| *n += one);
         }
         let at = |i: u32| n[i as usize];
         Ok(Counters {

@@ -16,7 +16,7 @@ const SECURE_FOR: Duration = Duration::from_secs(30);
 /// Routers are attached again at most this often.
 const ROUTES_EVERY: Duration = Duration::from_secs(1);
 /// Routers stay watched this long after a path was met for the first time: who meets one soon meets more.
-const ROUTES_FOR: Duration = Duration::from_secs(1);
+const ROUTES_FOR: Duration = Duration::from_millis(500);
 
 /// Which executables' handlers and routers are watched.
 #[derive(Debug, Default)]
