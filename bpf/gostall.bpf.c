@@ -22,6 +22,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "routes.h"
 #include "paths.h"
 #include "stash.h"
+#include "files.h"
+#include "wall.h"
 #include "requests.h"
 #include "incoming.h"
 #include "outgoing.h"
@@ -32,6 +34,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "handlers.h"
 #include "routers.h"
 #include "grpc.h"
+#include "sched.h"
 
 /* Kernel-internal: the call is made again, or looks like EINTR to its caller. */
 #define ERESTARTSYS 512
@@ -265,6 +268,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		charge(leaf, nr, res, ns, k->skip);
 	}
 	k->leaf = leaf;
+	if (k->conn_key)
+		wall_call(t, class, res);
 	/* A quarter of the calls, by the clock's last bits, tells the distribution. */
 	if (leaf >= GS_CONNECTION && (k->now & 3) == 0) {
 		struct gs_nrstat *st;
@@ -277,6 +282,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 			st->counts[(e * 2 + (ns >> (e - 1) & 1)) & 63]++;
 		}
 	}
+	if (t->blocked_ns | t->runq_ns | t->throttled_ns)
+		t->blocked_ns = t->runq_ns = t->throttled_ns = 0;
 	raise = wanted(s, nf, res, ns);
 	if (raise)
 		emit(ctx, regs, t, class, raise);

@@ -159,6 +159,19 @@ struct gs_thread {
 	__u64 restart_sp;
 	__u32 restart_nr;
 	__u32 closed_server; /* the call in flight closes a server's connection */
+	__u64 out_ns;	  /* when it left its processor; 0: it is on one */
+	__u64 out_g;	  /* the goroutine that it left in the midst of */
+	__u64 wake_ns;	  /* when it was woken */
+	__u64 blocked_ns; /* of the call in flight: waiting for what it asked for, */
+	__u64 runq_ns;	  /* for a processor, */
+	__u64 throttled_ns; /* for its cgroup's time */
+	__u32 out_how;	  /* GS_OUT_* */
+	__u32 pad;
+};
+enum gs_out {
+	GS_OUT_BLOCKED = 0,
+	GS_OUT_RUNNABLE = 1,
+	GS_OUT_THROTTLED = 2,
 };
 
 /* A goroutine that made a call outside of its connection's fast path. */
@@ -269,6 +282,55 @@ struct gs_conn {
 	__u8 pad[17];
 };
 _Static_assert(sizeof(struct gs_conn) == 192, "whole cache lines");
+
+/* What the kernel sees exactly of the time of a request's own goroutine. What lies between is user
+ * space's to name (crates/session/src/sampler.rs). */
+enum gs_wall_state {
+	GS_W_CPU_KERNEL = 0,
+	GS_W_RUNQ,	     /* in a call: woken, and no processor to run on */
+	GS_W_THROTTLED,	     /* in a call: kept off all processors by its cgroup */
+	GS_W_RUNQ_USER,	     /* between calls: taken off its processor */
+	GS_W_THROTTLED_USER,
+	GS_W_FAULT,	     /* between calls: blocked, on a page that has to be read */
+	GS_W_DISK,
+	GS_W_PIPE,
+	GS_W_LOCK,
+	GS_W_OTHER,
+	GS_W_CLIENT_READ,
+	GS_W_CLIENT_WRITE,
+	GS_W_UPSTREAM_CONNECT,
+	GS_W_UPSTREAM_READ,
+	GS_W_UPSTREAM_WRITE,
+	GS_W_DNS,
+	GS_W_STATES,
+};
+/* A request's time so far. */
+struct gs_wall {
+	__u64 begin_ns;	  /* gs_conn.begin_ns: whose it is */
+	__u64 wait_since; /* a call would have blocked: when it said so; 0: none did */
+	__u32 wait_fd;
+	__u16 wait_state;
+	__u16 used;	  /* states that are not 0 */
+	__u64 ns[GS_W_STATES];
+	__u64 pad[5];
+};
+_Static_assert(sizeof(struct gs_wall) == 192, "whole cache lines");
+/* The same, summed by leaf and CPU over requests that ended. */
+struct gs_ledger {
+	__u64 ns[GS_W_STATES];
+};
+
+/* Requests in flight that are not in `near_conns`, for whoever looks at some of them: a place follows
+ * from the key, the last to come has it. */
+#define GS_FAR_PLACES 512
+
+/* What a call that blocks waits for: by its number alone, or by its descriptor. */
+enum gs_blocks {
+	GS_B_OTHER = 0,
+	GS_B_DISK,
+	GS_B_LOCK,
+	GS_B_FD,
+};
 
 /* Bytes that cannot be decided on yet (a partial request line, pipelined requests)
  * and the calls made while the endpoint is unknown. On demand, bounded. */

@@ -80,40 +80,22 @@ __noinline int conn_forget(__u64 key, __u64 now)
 __noinline int conn_new(__u64 key, __u32 kind)
 {
 	struct gs_conn fresh = {}, *c = conn_near(key);
+	__u64 *place;
 
 	fresh.kind = kind;
 	if (c) {
 		*c = fresh;
+		near_note(key);
 		return 1;
 	}
 	if (bpf_map_update_elem(&conns, &key, &fresh, BPF_ANY)) {
 		count(GS_CNT_CONNS_FULL);
 		return 0;
 	}
+	place = far_place(key);
+	if (place)
+		*place = key;
 	return 1;
-}
-
-/* The kernel's file behind a descriptor of the current task. */
-static __always_inline struct file *file_of(struct task_struct *task, __u32 fd)
-{
-	struct files_struct *files = task->files;
-	struct file **array, *file = 0;
-
-	if (!files || fd >= BPF_CORE_READ(files, fdt, max_fds))
-		return 0;
-	array = BPF_CORE_READ(files, fdt, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), array + fd);
-	return file;
-}
-
-#define MODE_FMT 0170000
-#define MODE_SOCK 0140000
-
-static __always_inline int is_socket(__u32 fd)
-{
-	struct file *file = file_of(bpf_get_current_task_btf(), fd);
-
-	return file && (BPF_CORE_READ(file, f_inode, i_mode) & MODE_FMT) == MODE_SOCK;
 }
 
 /* A read on a descriptor we know nothing of: does a request begin here? Connections

@@ -11,6 +11,7 @@ struct gs_config settings = {};
 /* What each syscall number is (GS_NRF_*), and whose a call of the bare runtime is. */
 __u8 nr_flags[GS_MAX_NR] = {};
 __u8 nr_role[GS_MAX_NR] = {};
+__u8 nr_blocks[GS_MAX_NR] = {}; /* enum gs_blocks */
 /* A call is a tail snapshot from this many ns on; adapted by user space. */
 __u64 tail_ns[GS_MAX_NR] = {};
 /* Next free ids. */
@@ -132,6 +133,26 @@ struct {
 	__type(value, struct gs_conn);
 } near_conns SEC(".maps");
 
+/* The highest descriptor of each process in it: who looks for what is in flight need not look further. */
+struct near_high {
+	__u32 fd[CONN_SLOTS];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct near_high);
+} near_highs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, GS_FAR_PLACES);
+	__type(key, __u32);
+	__type(value, __u64);
+} far_places SEC(".maps");
+
 /* The others: slot << 32 | fd. Full: the connection's requests are not seen; counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -140,6 +161,32 @@ struct {
 	__type(key, __u64);
 	__type(value, struct gs_conn);
 } conns SEC(".maps");
+
+/* The time of requests on connections in `near_conns`, under the same index; and of others. Full:
+ * what they did is not told apart. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, CONN_SLOTS * CONN_FDS);
+	__type(key, __u32);
+	__type(value, struct gs_wall);
+} near_walls SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct gs_wall);
+} walls SEC(".maps");
+
+/* leaf << 12 | CPU: one writer each. Full: that endpoint's time is not told apart. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct gs_ledger);
+} ledgers SEC(".maps");
 
 /* Full: partial request lines and pipelined requests are lost to (other); counted. */
 struct {
@@ -207,11 +254,36 @@ static __always_inline __u32 key_slot(__u64 key)
 	return (key >> 63 ? key >> 48 : key >> 32) & (GS_MAX_SLOTS - 1);
 }
 
+#define NOT_NEAR 0xffffffffU
+static __always_inline __u32 near_index(__u64 key)
+{
+	__u32 slot = key >> 32, fd = key;
+
+	return slot < CONN_SLOTS && fd < CONN_FDS ? slot * CONN_FDS + fd : NOT_NEAR;
+}
+
 static __always_inline struct gs_conn *conn_near(__u64 key)
 {
-	__u32 slot = key >> 32, fd = key, at = slot * CONN_FDS + fd;
+	__u32 at = near_index(key);
 
-	return slot < CONN_SLOTS && fd < CONN_FDS ? bpf_map_lookup_elem(&near_conns, &at) : 0;
+	return at != NOT_NEAR ? bpf_map_lookup_elem(&near_conns, &at) : 0;
+}
+
+static __always_inline __u64 *far_place(__u64 key)
+{
+	__u32 at = key * 0x9e3779b97f4a7c15ULL >> 55;
+
+	_Static_assert(GS_FAR_PLACES == 1 << 9, "as many places as the hash has values");
+	return bpf_map_lookup_elem(&far_places, &at);
+}
+
+static __always_inline void near_note(__u64 key)
+{
+	__u32 zero = 0, slot = key >> 32, fd = key;
+	struct near_high *high = bpf_map_lookup_elem(&near_highs, &zero);
+
+	if (high && slot < CONN_SLOTS && high->fd[slot] < fd)
+		high->fd[slot] = fd;
 }
 
 static __always_inline struct gs_conn *conn_get(__u64 key)
@@ -227,10 +299,16 @@ static __always_inline void conn_delete(__u64 key)
 {
 	struct gs_conn *c = conn_near(key);
 
-	if (c)
+	if (c) {
 		c->kind = GS_K_NONE;
-	else
+	} else {
+		__u64 *place = far_place(key);
+
+		if (place && *place == key)
+			*place = 0;
 		bpf_map_delete_elem(&conns, &key);
+		bpf_map_delete_elem(&walls, &key);
+	}
 }
 
 #endif

@@ -29,6 +29,7 @@ mod symbolize;
 mod tls;
 mod version;
 mod version_scan;
+mod wait_reasons;
 
 pub use binary::{Binary, Function, InlinedInto, Kind, Presence};
 pub use buildinfo::{BuildInfo, ModuleVersion};
@@ -42,3 +43,4 @@ pub use sites::{Site, SiteKind};
 pub use symbolize::{Frame, Symbolizer};
 pub use tls::{NoTls, TlsG};
 pub use version::GoVersion;
+pub use wait_reasons::wait_reasons;

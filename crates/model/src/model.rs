@@ -10,6 +10,7 @@ use crate::input::{
     REQUEST_UNROUTED, Sampling, SeriesKey, Tail, TargetInfo, Window,
 };
 use crate::labels::{self, Labels, LeafStats, Owner, Sources};
+use crate::ledger::{Exact, Samples};
 use crate::report;
 use crate::route::Route;
 use crate::snapshot::{Event, Protocol, Snapshot};
@@ -29,6 +30,7 @@ pub struct Model {
     pub(crate) nodes: HashMap<u32, PathNode>,
     pub(crate) protocols: HashMap<u32, Protocol>,
     pub(crate) tails: Tails,
+    pub(crate) times: HashMap<u32, (Exact, Samples)>,
     sources: Sources,
     labels: Labels,
     /// Path nodes there were when the labels were made.
@@ -51,6 +53,7 @@ impl Model {
             nodes: HashMap::new(),
             protocols: HashMap::new(),
             tails: Tails::default(),
+            times: HashMap::new(),
             sources: Sources::default(),
             labels: Labels::default(),
             labelled: 0,
@@ -80,6 +83,16 @@ impl Model {
     /// Adds a single call. Those kept are bounded: the slowest of each syscall and result.
     pub fn add_tail(&mut self, tail: Tail) {
         self.tails.add(tail);
+    }
+
+    /// Adds what the kernel saw exactly of the time of a leaf's requests.
+    pub fn add_exact(&mut self, leaf: u32, exact: &Exact) {
+        self.times.entry(leaf).or_default().0.add(exact);
+    }
+
+    /// Adds what goroutines serving a leaf's requests were found doing.
+    pub fn add_samples(&mut self, leaf: u32, samples: &Samples) {
+        self.times.entry(leaf).or_default().1.add(samples);
     }
 
     /// Sets the user's routes; they come before whatever is learned or clustered.
@@ -140,6 +153,7 @@ impl Model {
     pub fn clear_counts(&mut self) {
         self.series.clear();
         self.tails.clear();
+        self.times.clear();
     }
 
     /// Whom a leaf's calls are charged to, as far as is known now. Cheap unless the leaf is new.

@@ -12,6 +12,7 @@ use crate::input::{
     REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, Tail,
 };
 use crate::labels::{Label, Labels, Owner};
+use crate::ledger::{self, Exact, Samples};
 use crate::model::Model;
 use crate::role::Role;
 use crate::snapshot::{
@@ -29,6 +30,8 @@ struct Gathered {
     statuses: BTreeMap<u16, u64>,
     protocol: Option<Protocol>,
     calls: Calls,
+    exact: Exact,
+    samples: Samples,
 }
 
 pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
@@ -74,6 +77,12 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
                 gathered.add_protocol(model.protocols.get(&key.leaf).copied());
                 merge(&mut gathered.calls, key.nr, key.res, histogram);
             }
+        }
+    }
+    for (leaf, (exact, samples)) in &model.times {
+        if let Some(gathered) = endpoints.get_mut(labels.label(*leaf)) {
+            gathered.exact.add(exact);
+            gathered.samples.add(samples);
         }
     }
     coverage.paths_seen = paths.len() as u64;
@@ -226,8 +235,8 @@ impl Gathered {
                 .into_iter()
                 .map(|(status, n)| (status.to_string(), n))
                 .collect(),
+            ledger: ledger::split(self.requests.sum_ns(), &self.exact, &self.samples),
             latency: Latency::from(self.requests),
-            ledger: BTreeMap::new(),
             syscalls: rows(self.calls, arch),
         }
     }

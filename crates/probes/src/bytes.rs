@@ -28,6 +28,7 @@ plain!(
     gs_nrstat,
     gs_event,
     gs_conn,
+    gs_ledger,
     gs_counters,
     exe_key
 );

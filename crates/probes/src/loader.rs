@@ -132,6 +132,16 @@ impl Probes {
                 .map_err(Error::attach("tp_btf/sched_process_exec"))?,
         );
         self.links.push(
+            p.on_switch
+                .attach()
+                .map_err(Error::attach("tp_btf/sched_switch"))?,
+        );
+        self.links.push(
+            p.on_wakeup
+                .attach()
+                .map_err(Error::attach("tp_btf/sched_wakeup"))?,
+        );
+        self.links.push(
             p.on_sys_exit
                 .attach()
                 .map_err(Error::attach("tp_btf/sys_exit"))?,

@@ -137,6 +137,72 @@ const WAITS: &[&str] = &[
     "restart_syscall",
 ];
 
+/// What a call waits for when it blocks its thread; all others: something else.
+const BLOCKS: &[(&[&str], u32)] = &[
+    (
+        &[
+            "fsync",
+            "fdatasync",
+            "sync",
+            "syncfs",
+            "sync_file_range",
+            "msync",
+            "open",
+            "openat",
+            "openat2",
+            "creat",
+            "stat",
+            "lstat",
+            "newfstatat",
+            "statx",
+            "access",
+            "faccessat",
+            "faccessat2",
+            "rename",
+            "renameat",
+            "renameat2",
+            "mkdir",
+            "mkdirat",
+            "rmdir",
+            "link",
+            "linkat",
+            "unlink",
+            "unlinkat",
+            "symlink",
+            "symlinkat",
+            "readlink",
+            "readlinkat",
+            "truncate",
+            "ftruncate",
+            "fallocate",
+            "getdents64",
+            "fadvise64",
+            "readahead",
+            "copy_file_range",
+            "chmod",
+            "fchmod",
+            "fchmodat",
+            "chown",
+            "fchown",
+            "fchownat",
+            "statfs",
+            "fstatfs",
+            "execve",
+            "mount",
+        ],
+        abi::GS_B_DISK,
+    ),
+    (&["flock", "fcntl", "futex", "futex_wait"], abi::GS_B_LOCK),
+    (
+        &[
+            "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev",
+            "preadv2", "pwritev2", "recvfrom", "sendto", "recvmsg", "sendmsg", "recvmmsg",
+            "sendmmsg", "sendfile", "splice", "tee", "connect", "accept", "accept4", "close",
+        ],
+        abi::GS_B_FD,
+    ),
+];
+
 /// What is recorded; everything by default.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -195,6 +261,11 @@ impl Probes {
             *nr = (abi::GS_NRF_COUNT | abi::GS_NRF_TRACE) as u8;
         }
         let index = |name: &str| arch.syscall_number(name).ok().map(usize::from);
+        for (names, blocks) in BLOCKS {
+            for nr in names.iter().filter_map(|n| index(n)) {
+                bss.nr_blocks[nr] = *blocks as u8;
+            }
+        }
         for (name, class) in CLASSES {
             if let Some(nr) = index(name) {
                 bss.nr_flags[nr] |= *class as u8;

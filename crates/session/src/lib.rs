@@ -18,7 +18,9 @@ mod lineage;
 mod overhead;
 mod privileges;
 mod program;
+mod sampler;
 mod session;
+mod waits;
 mod watchdog;
 
 pub use error::Error;

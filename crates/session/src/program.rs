@@ -11,6 +11,7 @@ use gostall_model::Role as ModelRole;
 use gostall_probes::{HttpOffsets, Layout, RolePc};
 
 use crate::hooks;
+use crate::waits::Waits;
 
 /// What an executable turned out to be.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Program {
     pub layout: Option<Layout>,
     /// Why goroutines cannot be told.
     pub degraded: Option<String>,
+    /// How its goroutines wait.
+    pub(crate) waits: Option<Waits>,
     symbols: Symbols,
 }
 
@@ -120,6 +123,7 @@ impl Program {
             Ok(l) => (Some(l), None),
             Err(why) => (None, Some(why)),
         };
+        let waits = Waits::read(&binary, &facts);
         let symbols = binary.symbolizer();
         // What the look-ups touched would else stay in our resident memory.
         symbols.release_pages();
@@ -127,6 +131,7 @@ impl Program {
             facts,
             layout,
             degraded,
+            waits,
             symbols: Symbols(Mutex::new(symbols)),
         })
     }

@@ -17,6 +17,7 @@ use crate::handlers::Handlers;
 use crate::lineage::Lineage;
 use crate::overhead::Meter;
 use crate::program::{Program, Programs};
+use crate::sampler::{Sampler, Subject};
 use crate::watchdog::Watchdog;
 
 mod follow;
@@ -112,6 +113,7 @@ pub struct Session {
     tail: TailRule,
     guard: Guard,
     watchdog: Option<Watchdog>,
+    sampler: Option<Sampler>,
 }
 
 impl std::fmt::Debug for Session {
@@ -157,6 +159,10 @@ impl Session {
                     None => Attribution::Threads,
                 },
             });
+        }
+        if let (Some(sampler), Some(program)) = (&self.sampler, &program) {
+            let program = Arc::clone(program);
+            sampler.watch(slot, Subject { pid, program, bias });
         }
         self.slots.insert(
             slot,
@@ -337,6 +343,9 @@ impl Session {
             return Ok(Vec::new());
         };
         self.watchdog = None;
+        if let Some(sampler) = &mut self.sampler {
+            sampler.stop();
+        }
         self.probes.set_counting(false);
         let duration_ns = at.elapsed().as_nanos() as u64;
         self.model.set_overhead(self.meter.overhead());
@@ -384,6 +393,11 @@ impl Session {
         self.probes.chunks(|c| model.add_chunk(c))?;
         self.learn_routes()?;
         let model = &mut self.model;
+        self.probes
+            .walls(|leaf, exact| model.add_exact(leaf, exact))?;
+        for (leaf, samples) in self.sampler.iter().flat_map(Sampler::found) {
+            model.add_samples(leaf, &samples);
+        }
         let counters = self.probes.counters()?;
         let mut losses = counters.losses;
         // Where handlers told of requests, what those connections carried was seen.

@@ -20,6 +20,7 @@ use crate::lineage::Lineage;
 use crate::overhead::{self, Meter};
 use crate::privileges;
 use crate::program::{Program, Programs};
+use crate::sampler::{Sampler, Subject};
 use crate::watchdog::{self, Watchdog};
 
 impl Session {
@@ -63,6 +64,7 @@ impl Session {
             tail: options.tail.clone(),
             guard: Guard::new(options.guards),
             watchdog: None,
+            sampler: None,
         };
         match ready {
             Ready::Running { targets, selector } => session.begin_running(targets, &selector)?,
@@ -71,6 +73,7 @@ impl Session {
         session.model.set_sampling(sampling(&options.filter));
         // Refused by the kernel (a sandbox without capset), the run is as safe as it was.
         let _ = privileges::drop_to_needed(options.writes_file, session.launched.is_some());
+        session.sample();
         session.guard = Guard::new(options.guards);
         session.watchdog = Some(Watchdog::start(watchdog::STALL, watchdog::exit));
         Ok(session)
@@ -113,6 +116,25 @@ impl Session {
         self.probes.attach()?;
         self.bystander_ns = overhead::bystander_ns(&self.probes);
         Ok(())
+    }
+
+    /// Looks at goroutines from now on, on a thread that has no more privileges than are left by now.
+    fn sample(&mut self) {
+        // Without it, what the kernel sees is all there is.
+        self.sampler = self
+            .probes
+            .in_flight()
+            .ok()
+            .and_then(|requests| Sampler::start(requests).ok());
+        if let Some(sampler) = &self.sampler {
+            for (slot, t) in &self.slots {
+                if let Some(program) = &t.program {
+                    let program = Arc::clone(program);
+                    let (pid, bias) = (t.pid, t.bias);
+                    sampler.watch(*slot, Subject { pid, program, bias });
+                }
+            }
+        }
     }
 
     fn open(&mut self) {

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Where the time of a request's own goroutine goes, as far as calls show it: what it
+ * spends in the kernel, what it waits for in a call, and between a call that would have
+ * blocked and the next on the same descriptor. Summed by request, and by leaf when the
+ * request ends. What it does between other calls is not seen here.
+ */
+#ifndef GOSTALL_WALL_H
+#define GOSTALL_WALL_H
+
+static __always_inline struct gs_wall *wall_get(__u64 key)
+{
+	__u32 at = near_index(key);
+
+	return at != NOT_NEAR ? bpf_map_lookup_elem(&near_walls, &at) :
+				bpf_map_lookup_elem(&walls, &key);
+}
+
+static __always_inline void wall_add(struct gs_wall *w, __u32 state, __u64 ns)
+{
+	_Static_assert(GS_W_STATES == 16, "a mask bounds the index");
+	/* The compiler knows that it is; the verifier wants to see it. */
+	asm volatile("" : "+r"(state));
+	state &= GS_W_STATES - 1;
+	if (ns) {
+		w->ns[state] += ns;
+		w->used |= 1 << state;
+	}
+}
+
+static struct gs_wall zero_wall;
+
+/* Nearly always one state is all there is. */
+static __always_inline void wall_clear(struct gs_wall *w)
+{
+	__u32 i;
+
+	w->wait_since = 0;
+	if (w->used > 1)
+		for (i = 1; i < GS_W_STATES; i++)
+			w->ns[i] = 0;
+	w->ns[0] = 0;
+	w->used = 0;
+}
+
+/* A request's wall, new where it has none yet. */
+static __always_inline struct gs_wall *wall_of(struct gs_conn *c, __u64 key)
+{
+	struct gs_wall *w = wall_get(key);
+
+	if (!w) {
+		bpf_map_update_elem(&walls, &key, &zero_wall, BPF_NOEXIST);
+		w = bpf_map_lookup_elem(&walls, &key);
+		if (!w)
+			return 0;
+	}
+	if (w->begin_ns != c->begin_ns) {
+		wall_clear(w);
+		w->begin_ns = c->begin_ns;
+	}
+	return w;
+}
+
+static struct gs_ledger zero_ledger;
+
+/* The request ends after so long: what is known of it goes to its leaf. */
+__noinline int wall_end(struct gs_conn *c, __u64 key, __u64 took)
+{
+	struct gs_wall *w = wall_get(key);
+	struct gs_ledger *l;
+	__u32 i, at;
+
+	if (!c || !w || w->begin_ns != c->begin_ns || !w->used)
+		return 0;
+	at = c->leaf << GS_KEY_CPU_BITS | bpf_get_smp_processor_id();
+	l = bpf_map_lookup_elem(&ledgers, &at);
+	if (!l) {
+		bpf_map_update_elem(&ledgers, &at, &zero_ledger, BPF_NOEXIST);
+		l = bpf_map_lookup_elem(&ledgers, &at);
+		if (!l)
+			return 0;
+	}
+	/* The parts are never more than the whole: a call may reach beyond its request's end. */
+	for (i = 0; i < (w->used > 1 ? GS_W_STATES : 1); i++) {
+		__u64 ns;
+
+		if (!(w->used & 1 << i))
+			continue;
+		ns = w->ns[i] < took ? w->ns[i] : took;
+		took -= ns;
+		l->ns[i] += ns;
+	}
+	return 0;
+}
+
+#define MODE_FIFO 0010000
+#define MODE_BLK 0060000
+#define MODE_REG 0100000
+#define DNS_PORT 53
+
+/* Is it a socket to port 53? */
+static __always_inline int is_dns(struct file *file)
+{
+	struct socket *sock = BPF_CORE_READ(file, private_data);
+	__u16 port = sock ? BPF_CORE_READ(sock, sk, __sk_common.skc_dport) : 0;
+
+	return port == bpf_htons(DNS_PORT);
+}
+
+/* What a goroutine waits for that cannot read or write a descriptor at once. */
+__noinline __u32 wait_state(__u64 own, __u32 fd, __u32 writes)
+{
+	struct scratch *s = scratch_get();
+	struct file *file;
+	struct gs_conn *c;
+	__u64 key;
+
+	if (!s)
+		return GS_W_OTHER;
+	key = conn_key(s->call.slot, fd);
+	if (key == own)
+		return writes ? GS_W_CLIENT_WRITE : GS_W_CLIENT_READ;
+	file = file_of(bpf_get_current_task_btf(), fd);
+	if (!file)
+		return GS_W_OTHER;
+	switch (BPF_CORE_READ(file, f_inode, i_mode) & MODE_FMT) {
+	case MODE_FIFO:
+		return GS_W_PIPE;
+	case MODE_REG:
+	case MODE_BLK:
+		return GS_W_DISK;
+	case MODE_SOCK:
+		break;
+	default:
+		return GS_W_OTHER;
+	}
+	c = conn_get(key);
+	if (c && c->kind != GS_K_CLIENT && c->kind != GS_K_OPAQUE)
+		return writes ? GS_W_CLIENT_WRITE : GS_W_CLIENT_READ;
+	if (is_dns(file))
+		return GS_W_DNS;
+	return writes ? GS_W_UPSTREAM_WRITE : GS_W_UPSTREAM_READ;
+}
+
+static __always_inline int class_writes(__u32 class)
+{
+	return class >= GS_C_WRITE && class <= GS_C_SPLICE;
+}
+
+/* What a call that blocked its thread waited for. */
+static __always_inline __u32 blocked_state(__u64 own, __u32 class, __u32 nr, __u32 fd)
+{
+	switch (nr_blocks[nr & (GS_MAX_NR - 1)]) {
+	case GS_B_DISK:
+		return GS_W_DISK;
+	case GS_B_LOCK:
+		return GS_W_LOCK;
+	case GS_B_FD:
+		return class == GS_C_CONNECT ? GS_W_UPSTREAM_CONNECT :
+					       wait_state(own, fd, class_writes(class));
+	}
+	return GS_W_OTHER;
+}
+
+#define EAGAIN 11
+#define EINPROGRESS 115
+
+/* A call of a request's own goroutine has returned. */
+__noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
+{
+	struct scratch *s = scratch_get();
+	struct gs_wall *w;
+	struct gs_conn *c;
+	struct call *k;
+	__u64 from, cpu, off;
+
+	if (!s || !t)
+		return 0;
+	k = &s->call;
+	c = conn_get(k->conn_key);
+	if (!c || !c->active || c->g != (k->g ? k->g : k->reg_g))
+		return 0;
+	w = wall_of(c, k->conn_key);
+	if (!w)
+		return 0;
+	if (w->wait_since) {
+		/* Calls without a descriptor are the runtime's, as it parks or goes on. Another
+		 * descriptor's: it has given up, nobody knows when. */
+		int other = class != GS_C_NONE && class != GS_C_EPOLL_CTL;
+
+		if ((!other || w->wait_fd == (__u32)k->arg0) && k->begin > w->wait_since)
+			wall_add(w, w->wait_state, k->begin - w->wait_since);
+		w->wait_since = other ? 0 : k->now;
+	}
+	/* The part of a call before the request's first byte is nobody's. */
+	from = k->begin > c->begin_ns ? k->begin : c->begin_ns;
+	cpu = k->now > from ? k->now - from : 0;
+	if (t->blocked_ns | t->runq_ns | t->throttled_ns) {
+		off = t->blocked_ns < cpu ? t->blocked_ns : cpu;
+		cpu -= off;
+		if (off)
+			wall_add(w, blocked_state(k->conn_key, class, k->nr, k->arg0), off);
+		off = t->runq_ns < cpu ? t->runq_ns : cpu;
+		cpu -= off;
+		wall_add(w, GS_W_RUNQ, off);
+		off = t->throttled_ns < cpu ? t->throttled_ns : cpu;
+		cpu -= off;
+		wall_add(w, GS_W_THROTTLED, off);
+	}
+	wall_add(w, GS_W_CPU_KERNEL, cpu);
+	if (res == EAGAIN && class != GS_C_NONE && class <= GS_C_SPLICE) {
+		w->wait_fd = class == GS_C_SPLICE ? k->arg2 : k->arg0;
+		w->wait_state = wait_state(k->conn_key, w->wait_fd, class_writes(class));
+		w->wait_since = k->now;
+	} else if (res == EINPROGRESS && class == GS_C_CONNECT) {
+		w->wait_fd = k->arg0;
+		w->wait_state = GS_W_UPSTREAM_CONNECT;
+		w->wait_since = k->now;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,330 @@
+//! Where the wall time of an endpoint's requests went. The kernel tells one part exactly: time in calls, waits for the
+//! network, time without a processor. The rest is computing and waiting within the Go runtime; it is split by what
+//! goroutines were found doing, and what was never found is `unknown`.
+
+use std::collections::BTreeMap;
+
+macro_rules! states {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal;)+) => {
+        /// What a request's time is spent on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum LedgerState {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl LedgerState {
+            /// All of them, in the order in which a report shows them.
+            pub const ALL: &[LedgerState] = &[$(LedgerState::$variant),+];
+
+            /// Its name in JSON.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(LedgerState::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+states! {
+    /// Computing in the program's own code.
+    CpuUser = "cpu_user";
+    /// In the kernel, on its behalf.
+    CpuKernel = "cpu_kernel";
+    /// Ready, and no processor free.
+    RunqOs = "runq_os";
+    /// Ready, and its cgroup's time used up.
+    Throttled = "throttled";
+    /// Ready, and no P of the Go scheduler free.
+    RunqGo = "runq_go";
+    /// A call that waits for a disk or a file system.
+    SyscallDisk = "syscall_disk";
+    /// Waiting for a pipe.
+    SyscallPipe = "syscall_pipe";
+    /// A call that waits for a lock.
+    SyscallLock = "syscall_lock";
+    /// A call that waits for something else.
+    SyscallOther = "syscall_other";
+    /// Waiting for the rest of the client's request.
+    NetClientRead = "net_client_read";
+    /// Waiting for the client to take the answer.
+    NetClientWrite = "net_client_write";
+    /// Waiting for a connection to an upstream.
+    NetUpstreamConnect = "net_upstream_connect";
+    /// Waiting for an upstream's answer.
+    NetUpstreamRead = "net_upstream_read";
+    /// Waiting for an upstream to take what is sent.
+    NetUpstreamWrite = "net_upstream_write";
+    /// Waiting for a name server.
+    NetDns = "net_dns";
+    /// Waiting for a mutex, a condition, a wait group.
+    Lock = "lock";
+    /// Waiting for a channel or a select.
+    Channel = "channel";
+    /// Sleeping.
+    Timer = "timer";
+    /// Helping or waiting for the garbage collector.
+    Gc = "gc";
+    /// Not known.
+    Unknown = "unknown";
+}
+
+use LedgerState as S;
+
+macro_rules! times {
+    ($(#[$doc:meta])* $name:ident: $value:ty { $($(#[$field_doc:meta])* $field:ident,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $value,)+
+        }
+
+        impl $name {
+            /// Adds another's.
+            pub fn add(&mut self, other: &$name) {
+                $(self.$field += other.$field;)+
+            }
+        }
+    };
+}
+
+times! {
+    /// What the kernel saw exactly, ns.
+    #[allow(missing_docs, reason = "each is a state's name")]
+    Exact: u64 {
+        cpu_kernel,
+        /// Within calls.
+        runq,
+        /// Within calls.
+        throttled,
+        /// Between calls.
+        runq_user,
+        /// Between calls.
+        throttled_user,
+        /// Between calls: pages that had to be read.
+        fault,
+        disk,
+        pipe,
+        lock,
+        other,
+        client_read,
+        client_write,
+        upstream_connect,
+        upstream_read,
+        upstream_write,
+        dns,
+    }
+}
+
+/// What a goroutine was found doing, where the kernel does not know it exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Doing {
+    /// Computing, or kept from it by other processes.
+    Running,
+    /// This state's.
+    State(LedgerState),
+    /// In a call, or waiting for a descriptor: the kernel has that exactly.
+    InCall,
+}
+
+times! {
+    /// How often goroutines were found doing what, between calls.
+    #[allow(missing_docs, reason = "each is a state's name")]
+    Samples: u64 {
+        running,
+        runq_go,
+        lock,
+        channel,
+        timer,
+        gc,
+        client_read,
+        client_write,
+        upstream_connect,
+        upstream_read,
+        upstream_write,
+        dns,
+        unknown,
+        in_call,
+    }
+}
+
+impl Samples {
+    /// Counts one.
+    pub fn count(&mut self, doing: Doing) {
+        *match doing {
+            Doing::Running => &mut self.running,
+            Doing::InCall => &mut self.in_call,
+            Doing::State(S::RunqGo) => &mut self.runq_go,
+            Doing::State(S::Lock) => &mut self.lock,
+            Doing::State(S::Channel) => &mut self.channel,
+            Doing::State(S::Timer) => &mut self.timer,
+            Doing::State(S::Gc) => &mut self.gc,
+            Doing::State(S::NetClientRead) => &mut self.client_read,
+            Doing::State(S::NetClientWrite) => &mut self.client_write,
+            Doing::State(S::NetUpstreamConnect) => &mut self.upstream_connect,
+            Doing::State(S::NetUpstreamRead) => &mut self.upstream_read,
+            Doing::State(S::NetUpstreamWrite) => &mut self.upstream_write,
+            Doing::State(S::NetDns) => &mut self.dns,
+            Doing::State(_) => &mut self.unknown,
+        } += 1;
+    }
+
+    fn waits(&self) -> [(LedgerState, u64); 12] {
+        [
+            (S::RunqGo, self.runq_go),
+            (S::Lock, self.lock),
+            (S::Channel, self.channel),
+            (S::Timer, self.timer),
+            (S::Gc, self.gc),
+            (S::NetClientRead, self.client_read),
+            (S::NetClientWrite, self.client_write),
+            (S::NetUpstreamConnect, self.upstream_connect),
+            (S::NetUpstreamRead, self.upstream_read),
+            (S::NetUpstreamWrite, self.upstream_write),
+            (S::NetDns, self.dns),
+            (S::Unknown, self.unknown),
+        ]
+    }
+}
+
+/// Fewer looks than this say nothing.
+const ENOUGH: u64 = 3;
+
+/// Splits `total_ns` completely: the states' sum is it.
+pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap<String, u64> {
+    let mut out: BTreeMap<LedgerState, u64> = BTreeMap::new();
+    let mut left = total_ns;
+    let mut take = |state: LedgerState, ns: u64| {
+        let ns = ns.min(left);
+        left -= ns;
+        *out.entry(state).or_default() += ns;
+    };
+    for (state, ns) in [
+        (S::CpuKernel, exact.cpu_kernel),
+        (S::RunqOs, exact.runq),
+        (S::Throttled, exact.throttled),
+        (S::SyscallDisk, exact.disk),
+        (S::SyscallPipe, exact.pipe),
+        (S::SyscallLock, exact.lock),
+        (S::SyscallOther, exact.other),
+        (S::NetClientRead, exact.client_read),
+        (S::NetClientWrite, exact.client_write),
+        (S::NetUpstreamConnect, exact.upstream_connect),
+        (S::NetUpstreamRead, exact.upstream_read),
+        (S::NetUpstreamWrite, exact.upstream_write),
+        (S::NetDns, exact.dns),
+    ] {
+        take(state, ns);
+    }
+    let waits = samples.waits();
+    let looks = samples.running + waits.iter().map(|w| w.1).sum::<u64>();
+    let between = left;
+    let kept_off = [
+        (S::RunqOs, exact.runq_user),
+        (S::Throttled, exact.throttled_user),
+        (S::SyscallDisk, exact.fault),
+    ];
+    let mut take = |state: LedgerState, ns: u64| {
+        let ns = ns.min(left);
+        left -= ns;
+        *out.entry(state).or_default() += ns;
+    };
+    for (state, ns) in kept_off {
+        take(state, ns);
+    }
+    if looks >= ENOUGH {
+        // Who was kept from a processor was found running, too.
+        let off: u64 = kept_off.iter().map(|k| k.1).sum();
+        let share = |n: u64| between as f64 * n as f64 / looks as f64;
+        let running = (share(samples.running) - off as f64).max(0.0);
+        let waiting: f64 = waits.iter().map(|w| share(w.1)).sum();
+        let rest = left as f64;
+        let scale = if running + waiting > 0.0 {
+            rest / (running + waiting)
+        } else {
+            0.0
+        };
+        let mut take = |state: LedgerState, ns: f64| {
+            let ns = ((ns * scale) as u64).min(left);
+            left -= ns;
+            *out.entry(state).or_default() += ns;
+        };
+        for (state, n) in waits {
+            take(state, share(n));
+        }
+        take(S::CpuUser, running);
+        // What rounding left over.
+        if scale > 0.0 && left < 64 {
+            let most = out.iter().max_by_key(|e| *e.1).map(|e| *e.0);
+            if let Some(ns) = most.and_then(|m| out.get_mut(&m)) {
+                *ns += left;
+                left = 0;
+            }
+        }
+    }
+    if left > 0 {
+        *out.entry(S::Unknown).or_default() += left;
+    }
+    out.into_iter()
+        .filter(|(_, ns)| *ns > 0)
+        .map(|(state, ns)| (state.name().to_owned(), ns))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(ledger: &BTreeMap<String, u64>) -> u64 {
+        ledger.values().sum()
+    }
+
+    #[test]
+    fn what_was_never_found_is_unknown() {
+        let exact = Exact {
+            cpu_kernel: 300,
+            ..Exact::default()
+        };
+        let ledger = split(1000, &exact, &Samples::default());
+        assert_eq!(ledger["cpu_kernel"], 300);
+        assert_eq!(ledger["unknown"], 700);
+    }
+
+    #[test]
+    fn the_rest_is_split_by_what_was_found() {
+        let exact = Exact {
+            cpu_kernel: 200_000,
+            runq_user: 100_000,
+            ..Exact::default()
+        };
+        let samples = Samples {
+            running: 50,
+            timer: 50,
+            in_call: 1000,
+            ..Samples::default()
+        };
+        let ledger = split(1_000_000, &exact, &samples);
+        assert_eq!(ledger["runq_os"], 100_000);
+        assert_eq!(ledger["timer"], 400_000);
+        assert_eq!(ledger["cpu_user"], 300_000);
+        assert_eq!(sum(&ledger), 1_000_000);
+    }
+
+    #[test]
+    fn the_sum_is_the_whole_whatever_is_said() {
+        let samples = Samples {
+            running: 3,
+            lock: 5,
+            channel: 7,
+            ..Samples::default()
+        };
+        for total in [0, 1, 99, 12_345, u64::MAX / 4] {
+            let exact = Exact {
+                disk: 77,
+                fault: 5,
+                ..Exact::default()
+            };
+            assert_eq!(sum(&split(total, &exact, &samples)), total);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The requests in flight, as the kernel side knows them at this moment: read from its table in place, without a
+//! system call for each.
+
+use std::mem::offset_of;
+use std::os::fd::AsRawFd;
+
+use gostall_bpf::{abi, types};
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
+
+use crate::bytes;
+use crate::error::Error;
+use crate::loader::Probes;
+
+/// A request in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// Whose connection it came by.
+    pub slot: u32,
+    /// Its endpoint's leaf.
+    pub leaf: u32,
+    /// The goroutine that serves it.
+    pub g: u64,
+    /// When it began; with `g` its identity.
+    pub begin_ns: u64,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Near(usize),
+    Far(u64),
+}
+
+/// The table of connections, mapped.
+#[derive(Debug)]
+pub struct InFlight {
+    near: Mapped<types::gs_conn>,
+    descriptors: usize,
+    high: Mapped<types::near_high>,
+    far: MapHandle,
+    far_places: Mapped<u64>,
+}
+
+/// A table of the kernel side's, read in place.
+#[derive(Debug)]
+struct Mapped<T> {
+    start: *const T,
+    entries: usize,
+}
+
+// SAFETY: the mapping is read-only and belongs to this value alone.
+unsafe impl<T> Send for Mapped<T> {}
+
+impl<T> Mapped<T> {
+    fn new(map: &impl MapCore) -> std::io::Result<Self> {
+        let entries = map.max_entries() as usize;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                entries * size_of::<T>(),
+                libc::PROT_READ,
+                libc::MAP_SHARED,
+                map.as_fd().as_raw_fd(),
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok(Self {
+            start: start.cast(),
+            entries,
+        })
+    }
+
+    /// One byte of an entry as it is now.
+    fn byte(&self, at: usize, offset: usize) -> u8 {
+        assert!(at < self.entries && offset < size_of::<T>());
+        // SAFETY: it is within the mapping.
+        unsafe { self.start.add(at).cast::<u8>().add(offset).read_volatile() }
+    }
+
+    /// An entry as it is now. The kernel side writes meanwhile, so it may be torn.
+    fn get(&self, at: usize) -> T {
+        assert!(at < self.entries);
+        // SAFETY: `at` is within the mapping; T is integers.
+        unsafe { self.start.add(at).read_volatile() }
+    }
+}
+
+impl<T> Drop for Mapped<T> {
+    fn drop(&mut self) {
+        // SAFETY: it was mapped with this length, and nothing refers to it any more.
+        unsafe { libc::munmap(self.start.cast_mut().cast(), self.entries * size_of::<T>()) };
+    }
+}
+
+impl Probes {
+    /// A view of the requests in flight that another thread may use.
+    pub fn in_flight(&self) -> Result<InFlight, Error> {
+        let fail = |why: String| Error::Map {
+            map: "near_conns",
+            verb: "mapped",
+            why,
+        };
+        let maps = self.maps();
+        let handle =
+            |map| MapHandle::try_from(map).map_err(|e: libbpf_rs::Error| fail(e.to_string()));
+        let near = Mapped::new(&maps.near_conns).map_err(|e| fail(e.to_string()))?;
+        Ok(InFlight {
+            descriptors: near.entries / (size_of::<types::near_high>() / size_of::<u32>()),
+            high: Mapped::new(&maps.near_highs).map_err(|e| fail(e.to_string()))?,
+            far: handle(&maps.conns)?,
+            far_places: Mapped::new(&maps.far_places).map_err(|e| fail(e.to_string()))?,
+            near,
+        })
+    }
+}
+
+fn request(slot: u32, c: &types::gs_conn, place: Place) -> Option<Request> {
+    let known = c.leaf >= abi::GS_FIRST_NODE && c.leaf != abi::GS_PENDING;
+    (c.kind != 0 && c.active != 0 && c.g != 0 && known).then_some(Request {
+        slot,
+        leaf: c.leaf,
+        g: c.g,
+        begin_ns: c.begin_ns,
+        place,
+    })
+}
+
+impl InFlight {
+    /// Calls `each` with every request.
+    pub fn each(&self, mut each: impl FnMut(Request)) {
+        for (slot, fd) in self.high.get(0).fd.into_iter().enumerate() {
+            // 0 is nobody's connection: this process has none.
+            let last = (fd as usize).min(self.descriptors - 1);
+            for fd in 1..=last {
+                let at = slot * self.descriptors + fd;
+                // The first line of a record that is not in use is all that is read of it.
+                if self.near.byte(at, offset_of!(types::gs_conn, active)) == 0 {
+                    continue;
+                }
+                if let Some(r) = request(slot as u32, &self.near.get(at), Place::Near(at)) {
+                    each(r);
+                }
+            }
+        }
+        for key in (0..self.far_places.entries).map(|at| self.far_places.get(at)) {
+            if key == 0 {
+                continue;
+            }
+            if let Ok(Some(value)) = self.far.lookup(&key.to_ne_bytes(), MapFlags::ANY) {
+                let slot = if key >> 63 == 1 { key >> 48 } else { key >> 32 };
+                let slot = slot as u32 & (abi::GS_MAX_SLOTS - 1);
+                if let Some(r) = request(slot, &bytes::to(&value), Place::Far(key)) {
+                    each(r);
+                }
+            }
+        }
+    }
+
+    /// Is it still in flight?
+    pub fn goes_on(&self, r: &Request) -> bool {
+        let now = match r.place {
+            Place::Near(at) => self.near.get(at),
+            Place::Far(key) => match self.far.lookup(&key.to_ne_bytes(), MapFlags::ANY) {
+                Ok(Some(value)) => bytes::to(&value),
+                _ => return false,
+            },
+        };
+        request(r.slot, &now, r.place).as_ref() == Some(r)
+    }
+}

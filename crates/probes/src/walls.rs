@@ -1,0 +1,47 @@
+//! Reading what the kernel side knows of requests' time.
+
+use gostall_bpf::{abi, types};
+use gostall_model::Exact;
+use libbpf_rs::{MapCore, MapFlags};
+
+use crate::bytes;
+use crate::error::Error;
+use crate::loader::Probes;
+
+const BATCH: u32 = 1024;
+
+impl Probes {
+    /// The exact part of the ledger: of each leaf's requests that ended.
+    pub fn walls(&self, mut each: impl FnMut(u32, &Exact)) -> Result<(), Error> {
+        let rows = self
+            .maps()
+            .ledgers
+            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
+            .map_err(Error::read("ledgers"))?;
+        for (key, value) in rows {
+            let key = u32::from_ne_bytes(key[..4].try_into().expect("a key has 4 bytes"));
+            let ledger: types::gs_ledger = bytes::to(&value);
+            let ns = |state: u32| ledger.ns[state as usize];
+            let exact = Exact {
+                cpu_kernel: ns(abi::GS_W_CPU_KERNEL),
+                runq: ns(abi::GS_W_RUNQ),
+                throttled: ns(abi::GS_W_THROTTLED),
+                runq_user: ns(abi::GS_W_RUNQ_USER),
+                throttled_user: ns(abi::GS_W_THROTTLED_USER),
+                fault: ns(abi::GS_W_FAULT),
+                disk: ns(abi::GS_W_DISK),
+                pipe: ns(abi::GS_W_PIPE),
+                lock: ns(abi::GS_W_LOCK),
+                other: ns(abi::GS_W_OTHER),
+                client_read: ns(abi::GS_W_CLIENT_READ),
+                client_write: ns(abi::GS_W_CLIENT_WRITE),
+                upstream_connect: ns(abi::GS_W_UPSTREAM_CONNECT),
+                upstream_read: ns(abi::GS_W_UPSTREAM_READ),
+                upstream_write: ns(abi::GS_W_UPSTREAM_WRITE),
+                dns: ns(abi::GS_W_DNS),
+            };
+            each(key >> abi::GS_KEY_CPU_BITS, &exact);
+        }
+        Ok(())
+    }
+}

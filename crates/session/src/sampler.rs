@@ -1,0 +1,249 @@
+//! Looks at the goroutines of requests in flight, from outside: their status and why they wait, read from the target's
+//! memory a hundred times a second. The target is not stopped and does not notice. Between two calls of a goroutine
+//! this is all that tells computing from waiting.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use gostall_model::{Doing, Samples};
+use gostall_probes::{InFlight, Request};
+
+use crate::program::Program;
+
+/// The mean time between looks. Each is early or late by up to half of it: what goes on in step with a clock must not
+/// be seen at the same point each time.
+const PERIOD: Duration = Duration::from_millis(10);
+/// The longest, where there is much to look at.
+const LONGEST: Duration = Duration::from_millis(250);
+/// The part of a core that looking may cost.
+const BUDGET: f64 = 0.005;
+/// Goroutines looked at in one go; the kernel takes 1024 pieces at most.
+const AT_ONCE: usize = 512;
+/// Stacks looked at in one go, and how much of each.
+const STACKS: usize = 32;
+const STACK_BYTES: usize = 4096;
+const FRAMES: usize = 32;
+
+/// A process whose goroutines can be looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) pid: u32,
+    pub(crate) program: Arc<Program>,
+    pub(crate) bias: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    subjects: Mutex<BTreeMap<u32, Subject>>,
+    found: Mutex<HashMap<u32, Samples>>,
+}
+
+/// The thread that looks.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sampler {
+    /// Starts to look.
+    pub(crate) fn start(in_flight: InFlight) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("sampler".into())
+            .spawn(move || run(&theirs, &in_flight))?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// From now on this slot's requests are looked at, too.
+    pub(crate) fn watch(&self, slot: u32, subject: Subject) {
+        let mut subjects = self
+            .shared
+            .subjects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        subjects.insert(slot, subject);
+    }
+
+    /// Stops looking.
+    pub(crate) fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+
+    /// What was found so far, by leaf.
+    pub(crate) fn found(&self) -> HashMap<u32, Samples> {
+        let found = self.shared.found.lock();
+        found.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A sequence of no pattern that matters (xorshift).
+struct Jitter(u64);
+
+impl Jitter {
+    fn next(&mut self, mean: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        mean.mul_f64(0.5 + (self.0 >> 11) as f64 / (1u64 << 53) as f64)
+    }
+}
+
+fn run(shared: &Shared, in_flight: &InFlight) {
+    let mut jitter = Jitter(0x2545_f491_4f6c_dd1d ^ u64::from(std::process::id()));
+    let mut period = PERIOD;
+    let mut looks: HashMap<u32, Vec<Request>> = HashMap::new();
+    while !shared.stop.load(Ordering::Relaxed) {
+        std::thread::park_timeout(jitter.next(period));
+        let before = thread_cpu();
+        looks.values_mut().for_each(Vec::clear);
+        in_flight.each(|r| looks.entry(r.slot).or_default().push(r));
+        let subjects = shared
+            .subjects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut found = Vec::new();
+        for (slot, requests) in &looks {
+            if let Some(subject) = subjects.get(slot) {
+                for some in requests.chunks(AT_ONCE) {
+                    look(subject, some, in_flight, &mut found);
+                }
+            }
+        }
+        if !found.is_empty() {
+            let mut all = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+            for (leaf, doing) in found {
+                all.entry(leaf).or_default().count(doing);
+            }
+        }
+        let cost = thread_cpu().saturating_sub(before);
+        let wanted = cost.div_f64(BUDGET).clamp(PERIOD, LONGEST);
+        // One dear look does not make the next ones rare.
+        period = (period * 7 + wanted) / 8;
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: t is writable.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) };
+    Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
+}
+
+/// Reads pieces of another process's memory, each of `size` bytes, into `to`; how many came whole.
+fn read_pieces(pid: u32, from: &[u64], size: usize, to: &mut [u8]) -> usize {
+    let remote: Vec<libc::iovec> = from
+        .iter()
+        .map(|a| libc::iovec {
+            iov_base: *a as *mut libc::c_void,
+            iov_len: size,
+        })
+        .collect();
+    let local = libc::iovec {
+        iov_base: to.as_mut_ptr().cast(),
+        iov_len: from.len() * size,
+    };
+    // SAFETY: `to` has room for all pieces; the remote side is only read.
+    let n = unsafe {
+        libc::process_vm_readv(
+            pid as libc::pid_t,
+            &local,
+            1,
+            remote.as_ptr(),
+            remote.len() as libc::c_ulong,
+            0,
+        )
+    };
+    usize::try_from(n).unwrap_or(0) / size
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes
+        .get(at..at + 8)
+        .map_or(0, |b| u64::from_ne_bytes(b.try_into().expect("8 bytes")))
+}
+
+/// Looks at some requests of one process.
+fn look(
+    subject: &Subject,
+    requests: &[Request],
+    in_flight: &InFlight,
+    found: &mut Vec<(u32, Doing)>,
+) {
+    let Some(waits) = &subject.program.waits else {
+        return;
+    };
+    let o = waits.offsets;
+    let first = o.sp.min(o.status).min(o.reason);
+    let last = o.bp.unwrap_or(0).max(o.sp).max(o.status).max(o.reason) + 8;
+    let size = (last - first) as usize;
+    let at = |offset: u32| (offset - first) as usize;
+    let from: Vec<u64> = requests.iter().map(|r| r.g + u64::from(first)).collect();
+    let mut bytes = vec![0u8; size * from.len()];
+    let whole = read_pieces(subject.pid, &from, size, &mut bytes);
+    let mut stacks = 0;
+    for (r, g) in requests.iter().zip(bytes.chunks_exact(size)).take(whole) {
+        let status = u64_at(g, at(o.status)) as u32;
+        let reason = g[at(o.reason)];
+        let Some(mut doing) = waits.doing(status, reason) else {
+            continue;
+        };
+        if waits.asks_for_stack(doing) && stacks < STACKS {
+            stacks += 1;
+            let bp = o.bp.map_or(0, |bp| u64_at(g, at(bp)));
+            let stack = stack(subject.pid, u64_at(g, at(o.sp)), bp);
+            let stack = stack.iter().map(|pc| pc.wrapping_sub(subject.bias));
+            if let Some(state) = waits.stands_for(stack) {
+                doing = Doing::State(state);
+            }
+        }
+        // Had it ended meanwhile, this would be the next request's, or nobody's.
+        if in_flight.goes_on(r) {
+            found.push((r.leaf, doing));
+        }
+    }
+}
+
+/// Return addresses of a parked goroutine, innermost first, by its frame pointers.
+fn stack(pid: u32, sp: u64, bp: u64) -> Vec<u64> {
+    let mut bytes = [0u8; STACK_BYTES];
+    let mut pcs = Vec::new();
+    // The stack may end before so much: then what is there.
+    let mut len = STACK_BYTES;
+    while len >= 256 && read_pieces(pid, &[sp], len, &mut bytes) == 0 {
+        len /= 2;
+    }
+    let mut frame = bp;
+    while pcs.len() < FRAMES && frame >= sp && frame + 16 <= sp + len as u64 {
+        let at = (frame - sp) as usize;
+        pcs.push(u64_at(&bytes, at + 8));
+        let next = u64_at(&bytes, at);
+        if next <= frame {
+            break;
+        }
+        frame = next;
+    }
+    pcs
+}

@@ -1,0 +1,194 @@
+//! What a goroutine that does not run waits for: by the runtime's own reason, and, where that is a channel or a lock
+//! of a library's, by whose function waits. A wait for a helper goroutine of net/http or net is the thing it stands
+//! for: the upstream, the client, the name server.
+
+use gostall_gobin::{Binary, Facts, wait_reasons};
+use gostall_model::{Doing, LedgerState as S};
+
+/// Statuses of a goroutine (runtime2.go); the bit that a scan sets is masked off.
+const SCAN: u32 = 0x1000;
+const RUNNABLE: u32 = 1;
+const RUNNING: u32 = 2;
+const SYSCALL: u32 = 3;
+const WAITING: u32 = 4;
+const COPYSTACK: u32 = 8;
+const PREEMPTED: u32 = 9;
+/// waitReasonIOWait is this in every release.
+const IO_WAIT: usize = 2;
+
+/// Functions in which waiting for a channel, a condition or a lock is waiting for something else.
+const STAND_FOR: &[(&str, S)] = &[
+    ("net/http.(*persistConn).roundTrip", S::NetUpstreamRead),
+    ("net/http.(*http2ClientConn).roundTrip", S::NetUpstreamRead),
+    ("net/http.(*http2ClientConn).RoundTrip", S::NetUpstreamRead),
+    (
+        "net/http.http2transportResponseBody.Read",
+        S::NetUpstreamRead,
+    ),
+    (
+        "net/http/internal/http2.(*ClientConn).roundTrip",
+        S::NetUpstreamRead,
+    ),
+    (
+        "net/http/internal/http2.transportResponseBody.Read",
+        S::NetUpstreamRead,
+    ),
+    (
+        "golang.org/x/net/http2.(*ClientConn).roundTrip",
+        S::NetUpstreamRead,
+    ),
+    (
+        "golang.org/x/net/http2.(*ClientConn).RoundTrip",
+        S::NetUpstreamRead,
+    ),
+    (
+        "golang.org/x/net/http2.transportResponseBody.Read",
+        S::NetUpstreamRead,
+    ),
+    (
+        "google.golang.org/grpc.(*clientStream).RecvMsg",
+        S::NetUpstreamRead,
+    ),
+    ("net/http.(*Transport).getConn", S::NetUpstreamConnect),
+    ("net.(*Resolver).lookupIPAddr", S::NetDns),
+    ("net.(*Resolver).lookupIP", S::NetDns),
+    ("net.cgoLookupIP", S::NetDns),
+    ("net/http.(*http2requestBody).Read", S::NetClientRead),
+    (
+        "net/http/internal/http2.(*requestBody).Read",
+        S::NetClientRead,
+    ),
+    (
+        "golang.org/x/net/http2.(*requestBody).Read",
+        S::NetClientRead,
+    ),
+    (
+        "net/http.(*http2serverConn).writeDataFromHandler",
+        S::NetClientWrite,
+    ),
+    (
+        "net/http/internal/http2.(*serverConn).writeDataFromHandler",
+        S::NetClientWrite,
+    ),
+    (
+        "golang.org/x/net/http2.(*serverConn).writeDataFromHandler",
+        S::NetClientWrite,
+    ),
+    ("runtime.GC", S::Gc),
+];
+
+/// Where in a `g` stands what a look at it needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offsets {
+    pub(crate) status: u32,
+    pub(crate) reason: u32,
+    pub(crate) sp: u32,
+    pub(crate) bp: Option<u32>,
+}
+
+/// What an executable says of how its goroutines wait.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    pub(crate) offsets: Offsets,
+    /// By the reason's number.
+    reasons: Vec<Doing>,
+    /// Link-time ranges, by their beginnings.
+    functions: Vec<(u64, u64, S)>,
+}
+
+fn by_reason(name: &str) -> Doing {
+    Doing::State(match name {
+        "IOWait" => return Doing::InCall,
+        "Sleep" => S::Timer,
+        "Semacquire"
+        | "SyncCondWait"
+        | "SyncMutexLock"
+        | "SyncRWMutexRLock"
+        | "SyncRWMutexLock"
+        | "SyncWaitGroupWait"
+        | "SynctestWaitGroupWait" => S::Lock,
+        "ChanReceiveNilChan"
+        | "ChanSendNilChan"
+        | "Select"
+        | "SelectNoCases"
+        | "ChanReceive"
+        | "ChanSend"
+        | "SynctestChanReceive"
+        | "SynctestChanSend"
+        | "SynctestSelect" => S::Channel,
+        "GCAssistMarking"
+        | "GCAssistWait"
+        | "GarbageCollection"
+        | "GarbageCollectionScan"
+        | "GCSweepWait"
+        | "WaitForGCCycle"
+        | "GCMarkTermination"
+        | "StoppingTheWorld"
+        | "GCWorkerActive"
+        | "GCWeakToStrongWait"
+        | "FlushProcCaches" => S::Gc,
+        "Preempted" => S::RunqGo,
+        _ => S::Unknown,
+    })
+}
+
+impl Waits {
+    /// What can be told of a program's goroutines; `None` where its offsets are not known.
+    pub(crate) fn read(binary: &Binary, facts: &Facts) -> Option<Waits> {
+        let o = facts.offsets.as_ref().ok()?;
+        let reasons = facts.version.as_ref().map(wait_reasons).unwrap_or_default();
+        let names: Vec<&str> = STAND_FOR.iter().map(|f| f.0).collect();
+        let mut functions: Vec<(u64, u64, S)> = binary
+            .find(&names)
+            .into_iter()
+            .zip(STAND_FOR)
+            .filter_map(|(found, (_, state))| found.map(|f| (f.entry, f.end, *state)))
+            .collect();
+        functions.sort_by_key(|f| f.0);
+        Some(Waits {
+            offsets: Offsets {
+                status: o.g_atomicstatus,
+                reason: o.g_waitreason,
+                sp: o.g_sched_sp,
+                bp: o.g_sched_bp,
+            },
+            reasons: reasons.iter().map(|name| by_reason(name)).collect(),
+            functions,
+        })
+    }
+
+    /// What a goroutine does, by its status and reason.
+    pub(crate) fn doing(&self, status: u32, reason: u8) -> Option<Doing> {
+        let reason = usize::from(reason);
+        Some(match status & !SCAN {
+            RUNNABLE | PREEMPTED => Doing::State(S::RunqGo),
+            RUNNING | COPYSTACK => Doing::Running,
+            SYSCALL => Doing::InCall,
+            WAITING if reason == IO_WAIT => Doing::InCall,
+            WAITING => match self.reasons.get(reason) {
+                Some(doing) => *doing,
+                None => Doing::State(S::Unknown),
+            },
+            // Idle, dead: it is not the goroutine we took it for.
+            _ => return None,
+        })
+    }
+
+    /// Whether it takes the stack to say what this is.
+    pub(crate) fn asks_for_stack(&self, doing: Doing) -> bool {
+        !self.functions.is_empty() && matches!(doing, Doing::State(S::Lock | S::Channel))
+    }
+
+    /// What the innermost function of a stack (link-time return addresses) that stands for something stands for.
+    pub(crate) fn stands_for(&self, stack: impl Iterator<Item = u64>) -> Option<S> {
+        for pc in stack {
+            let at = self.functions.partition_point(|f| f.0 < pc);
+            if let Some(f) = at.checked_sub(1).and_then(|i| self.functions.get(i))
+                && pc <= f.1
+            {
+                return Some(f.2);
+            }
+        }
+        None
+    }
+}
