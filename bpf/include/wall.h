@@ -184,9 +184,10 @@ __noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
 	if (!w)
 		return 0;
 	if (w->wait_since) {
-		/* Calls without a descriptor are the runtime's, as it parks or goes on. Another
-		 * descriptor's: it has given up, nobody knows when. */
-		int other = class != GS_C_NONE && class != GS_C_EPOLL_CTL;
+		/* The runtime makes calls as it parks and goes on. Another descriptor's by the
+		 * goroutine itself: it has given up, nobody knows when. */
+		int other = class != GS_C_NONE && class != GS_C_EPOLL_CTL &&
+			    (!k->g || k->g == k->reg_g);
 
 		if ((!other || w->wait_fd == (__u32)k->arg0) && k->begin > w->wait_since)
 			wall_add(w, w->wait_state, k->begin - w->wait_since);

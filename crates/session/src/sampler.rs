@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gostall_model::{Doing, Samples};
+use gostall_model::{Doing, LedgerState, Samples};
 use gostall_probes::{InFlight, Request};
 
 use crate::program::Program;
+use crate::waits::TimerChannel;
 
 /// The mean time between looks. Each is early or late by up to half of it: what goes on in step with a clock must not
 /// be seen at the same point each time.
@@ -197,7 +198,14 @@ fn look(
     };
     let o = waits.offsets;
     let first = o.sp.min(o.status).min(o.reason);
-    let last = o.bp.unwrap_or(0).max(o.sp).max(o.status).max(o.reason) + 8;
+    let waiting = o.timer.map_or(0, |t| t.waiting);
+    let last =
+        o.bp.unwrap_or(0)
+            .max(o.sp)
+            .max(o.status)
+            .max(o.reason)
+            .max(waiting)
+            + 8;
     let size = (last - first) as usize;
     let at = |offset: u32| (offset - first) as usize;
     let from: Vec<u64> = requests.iter().map(|r| r.g + u64::from(first)).collect();
@@ -219,11 +227,33 @@ fn look(
                 doing = Doing::State(state);
             }
         }
+        if waits.receives(doing, reason)
+            && let Some(t) = o.timer
+            && is_timers(subject.pid, r.g, u64_at(g, at(t.waiting)), t)
+        {
+            doing = Doing::State(LedgerState::Timer);
+        }
         // Had it ended meanwhile, this would be the next request's, or nobody's.
         if in_flight.goes_on(r) {
             found.push((r.leaf, doing));
         }
     }
+}
+
+/// Does a goroutine that waits for a channel wait for a timer's?
+fn is_timers(pid: u32, g: u64, sudog: u64, at: TimerChannel) -> bool {
+    let mut first = [0u8; 8];
+    let (mut channel, mut timer) = ([0u8; 8], [0u8; 8]);
+    read_pieces(pid, &[sudog], first.len(), &mut first) == 1
+        && u64::from_ne_bytes(first) == g
+        && read_pieces(pid, &[sudog + at.sudog_c], channel.len(), &mut channel) == 1
+        && read_pieces(
+            pid,
+            &[u64::from_ne_bytes(channel).wrapping_add(at.hchan_timer)],
+            timer.len(),
+            &mut timer,
+        ) == 1
+        && u64::from_ne_bytes(timer) != 0
 }
 
 /// Return addresses of a parked goroutine, innermost first, by its frame pointers.

@@ -84,6 +84,34 @@ pub(crate) struct Offsets {
     pub(crate) reason: u32,
     pub(crate) sp: u32,
     pub(crate) bp: Option<u32>,
+    pub(crate) timer: Option<TimerChannel>,
+}
+
+/// How a goroutine that receives from a channel leads to that channel's timer: `g.waiting` is a sudog, which has the
+/// channel, which has had its timer since Go 1.23. Read from the debug information of a release of each minor
+/// version; that it is a sudog is seen by its first word, which is the goroutine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TimerChannel {
+    pub(crate) waiting: u32,
+    pub(crate) sudog_c: u64,
+    pub(crate) hchan_timer: u64,
+}
+
+impl TimerChannel {
+    fn of(minor: u32, startpc: u32) -> Option<Self> {
+        let sudog_c = match minor {
+            23..=25 => 80,
+            // Two words: what the collector follows, and the address whatever it follows.
+            26..=27 => 96,
+            _ => return None,
+        };
+        Some(Self {
+            // startpc, racectx, waiting: in all of them.
+            waiting: startpc + 16,
+            sudog_c,
+            hchan_timer: 32,
+        })
+    }
 }
 
 /// What an executable says of how its goroutines wait.
@@ -92,6 +120,7 @@ pub(crate) struct Waits {
     pub(crate) offsets: Offsets,
     /// By the reason's number.
     reasons: Vec<Doing>,
+    receive: Option<usize>,
     /// Link-time ranges, by their beginnings.
     functions: Vec<(u64, u64, S)>,
 }
@@ -151,7 +180,13 @@ impl Waits {
                 reason: o.g_waitreason,
                 sp: o.g_sched_sp,
                 bp: o.g_sched_bp,
+                timer: facts
+                    .version
+                    .as_ref()
+                    .filter(|v| !v.pre_release)
+                    .and_then(|v| TimerChannel::of(v.minor, o.g_startpc)),
             },
+            receive: reasons.iter().position(|name| *name == "ChanReceive"),
             reasons: reasons.iter().map(|name| by_reason(name)).collect(),
             functions,
         })
@@ -172,6 +207,11 @@ impl Waits {
             // Idle, dead: it is not the goroutine we took it for.
             _ => return None,
         })
+    }
+
+    /// Whether it waits to receive from one channel.
+    pub(crate) fn receives(&self, doing: Doing, reason: u8) -> bool {
+        doing == Doing::State(S::Channel) && self.receive == Some(usize::from(reason))
     }
 
     /// Whether it takes the stack to say what this is.
