@@ -65,6 +65,17 @@ static __always_inline void back_on(struct gs_thread *t, __u64 now)
 	}
 }
 
+/* Is it kept off by its cgroup (or one above), which has used up its time? Linux 6.18 marks tasks;
+ * before, whole run queues. */
+static __always_inline int throttled(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->throttled))
+		return BPF_CORE_READ(task, throttled);
+	if (bpf_core_field_exists(((struct cfs_rq *)0)->throttle_count))
+		return BPF_CORE_READ(task, se.cfs_rq, throttle_count) > 0;
+	return 0;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
@@ -76,11 +87,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		now = bpf_ktime_get_ns();
 		t->out_ns = now;
 		t->wake_ns = 0;
-		/* It could go on, and yet its processor idles: its cgroup has used up its time. */
 		if (!preempt && prev_state)
 			t->out_how = GS_OUT_BLOCKED;
 		else
-			t->out_how = next->pid ? GS_OUT_RUNNABLE : GS_OUT_THROTTLED;
+			t->out_how = throttled(prev) ? GS_OUT_THROTTLED : GS_OUT_RUNNABLE;
 		t->out_g = t->enter_ns ? 0 : computing(t, prev);
 	}
 	t = bpf_task_storage_get(&threads, next, 0, 0);

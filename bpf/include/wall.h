@@ -162,6 +162,22 @@ static __always_inline __u32 blocked_state(__u64 own, __u32 class, __u32 nr, __u
 	return GS_W_OTHER;
 }
 
+/* A timer set earlier than the poller sleeps wakes it: 8 bytes to an eventfd, before Go 1.21
+ * one to a pipe. */
+static __always_inline int wakes_poller(struct call *k, __u32 class)
+{
+	struct file *file;
+	__u32 mode;
+
+	if (class != GS_C_WRITE || (k->arg2 != 8 && k->arg2 != 1))
+		return 0;
+	file = file_of(bpf_get_current_task_btf(), k->arg0);
+	if (!file)
+		return 0;
+	mode = BPF_CORE_READ(file, f_inode, i_mode) & MODE_FMT;
+	return k->arg2 == 8 ? !mode : mode == MODE_FIFO;
+}
+
 #define EAGAIN 11
 #define EINPROGRESS 115
 
@@ -187,7 +203,7 @@ __noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
 		/* The runtime makes calls as it parks and goes on. Another descriptor's by the
 		 * goroutine itself: it has given up, nobody knows when. */
 		int other = class != GS_C_NONE && class != GS_C_EPOLL_CTL &&
-			    (!k->g || k->g == k->reg_g);
+			    (!k->g || k->g == k->reg_g) && !wakes_poller(k, class);
 
 		if ((!other || w->wait_fd == (__u32)k->arg0) && k->begin > w->wait_since)
 			wall_add(w, w->wait_state, k->begin - w->wait_since);

@@ -141,7 +141,7 @@ impl Meter {
             }
             // A quiet target needs a longer look.
             Some(mut r) if counters.seen < r.seen + ENOUGH_CALLS && r.since.elapsed() < LONGEST => {
-                r.check = now + SAMPLE;
+                r.check = now + r.since.elapsed();
                 self.running = Some(r);
             }
             Some(r) => {

@@ -223,7 +223,7 @@ fn look(
             let bp = o.bp.map_or(0, |bp| u64_at(g, at(bp)));
             let stack = stack(subject.pid, u64_at(g, at(o.sp)), bp);
             let stack = stack.iter().map(|pc| pc.wrapping_sub(subject.bias));
-            if let Some(state) = waits.stands_for(stack) {
+            if let Some(state) = waits.stands_for(doing, stack) {
                 doing = Doing::State(state);
             }
         }

@@ -86,6 +86,9 @@ const LIVE_TICK: Duration = Duration::from_millis(50);
 /// Arguments of a launched command that are looked at for an executable.
 const WORDS: usize = 16;
 const ADAPT_EVERY: Duration = Duration::from_millis(250);
+/// So many times at first; then one time in so many.
+const ADAPT_OFTEN: u32 = 8;
+const ADAPT_RARELY: u32 = 4;
 
 /// A run.
 pub struct Session {
@@ -100,6 +103,7 @@ pub struct Session {
     clock_offset: u64,
     opened: Option<(u64, Instant)>,
     adapt_at: Instant,
+    adapted: u32,
     lineage: Lineage,
     handlers: Handlers,
     known_leaves: HashSet<u32>,
@@ -263,7 +267,11 @@ impl Session {
         }
         if Instant::now() >= self.adapt_at {
             self.adapt_at = Instant::now() + ADAPT_EVERY;
-            self.probes.adapt()?;
+            self.adapted += 1;
+            // Its table is large, and what is usual does not change that often.
+            if self.adapted < ADAPT_OFTEN || self.adapted.is_multiple_of(ADAPT_RARELY) {
+                self.probes.adapt()?;
+            }
             self.lineage.review(&mut self.probes)?;
             self.handlers.review(&mut self.probes);
             // Lines name their routes as they come; a report does so at its end.

@@ -75,6 +75,8 @@ const STAND_FOR: &[(&str, S)] = &[
         S::NetClientWrite,
     ),
     ("runtime.GC", S::Gc),
+    ("runtime.gcStart", S::Gc),
+    ("runtime.gcMarkDone", S::Gc),
 ];
 
 /// Where in a `g` stands what a look at it needs.
@@ -216,11 +218,23 @@ impl Waits {
 
     /// Whether it takes the stack to say what this is.
     pub(crate) fn asks_for_stack(&self, doing: Doing) -> bool {
-        !self.functions.is_empty() && matches!(doing, Doing::State(S::Lock | S::Channel))
+        !self.functions.is_empty()
+            && matches!(doing, Doing::State(S::Lock | S::Channel | S::RunqGo))
     }
 
-    /// What the innermost function of a stack (link-time return addresses) that stands for something stands for.
-    pub(crate) fn stands_for(&self, stack: impl Iterator<Item = u64>) -> Option<S> {
+    /// What the innermost function of a stack (link-time return addresses) that stands for something stands for. Who
+    /// is ready to run waits for a P whatever it waited for before, but for the collector it still does: runtime.GC
+    /// sweeps in between.
+    pub(crate) fn stands_for(
+        &self,
+        doing: Doing,
+        mut stack: impl Iterator<Item = u64>,
+    ) -> Option<S> {
+        let ready = doing == Doing::State(S::RunqGo);
+        self.innermost(&mut stack).filter(|s| !ready || *s == S::Gc)
+    }
+
+    fn innermost(&self, stack: &mut impl Iterator<Item = u64>) -> Option<S> {
         for pc in stack {
             let at = self.functions.partition_point(|f| f.0 < pc);
             if let Some(f) = at.checked_sub(1).and_then(|i| self.functions.get(i))

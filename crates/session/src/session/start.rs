@@ -53,6 +53,7 @@ impl Session {
             clock_offset: clock::offset_ns(),
             opened: None,
             adapt_at: Instant::now(),
+            adapted: 0,
             lineage: Lineage::default(),
             handlers: Handlers::default(),
             known_leaves: HashSet::new(),
