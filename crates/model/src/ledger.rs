@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 macro_rules! states {
-    ($($(#[$doc:meta])+ $variant:ident = $name:literal;)+) => {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal, $label:literal;)+) => {
         /// What a request's time is spent on.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum LedgerState {
@@ -22,51 +22,63 @@ macro_rules! states {
                     $(LedgerState::$variant => $name,)+
                 }
             }
+
+            /// What a person calls it.
+            pub fn label(self) -> &'static str {
+                match self {
+                    $(LedgerState::$variant => $label,)+
+                }
+            }
+
+            /// The state of that name.
+            pub fn from_name(name: &str) -> Option<LedgerState> {
+                Self::ALL.iter().copied().find(|s| s.name() == name)
+            }
         }
     };
 }
 
 states! {
     /// Computing in the program's own code.
-    CpuUser = "cpu_user";
+    CpuUser = "cpu_user", "user CPU";
     /// In the kernel, on its behalf.
-    CpuKernel = "cpu_kernel";
+    CpuKernel = "cpu_kernel", "kernel CPU";
     /// Ready, and no processor free.
-    RunqOs = "runq_os";
+    RunqOs = "runq_os", "waiting for a CPU";
     /// Ready, and its cgroup's time used up.
-    Throttled = "throttled";
+    Throttled = "throttled", "throttled";
     /// Ready, and no P of the Go scheduler free.
-    RunqGo = "runq_go";
+    RunqGo = "runq_go", "waiting for a P";
     /// A call that waits for a disk or a file system.
-    SyscallDisk = "syscall_disk";
+    SyscallDisk = "syscall_disk", "disk";
     /// Waiting for a pipe.
-    SyscallPipe = "syscall_pipe";
+    SyscallPipe = "syscall_pipe", "pipe";
     /// A call that waits for a lock.
-    SyscallLock = "syscall_lock";
+    SyscallLock = "syscall_lock", "file lock";
     /// A call that waits for something else.
-    SyscallOther = "syscall_other";
+    SyscallOther = "syscall_other", "other calls";
     /// Waiting for the rest of the client's request.
-    NetClientRead = "net_client_read";
+    NetClientRead = "net_client_read", "client (read)";
     /// Waiting for the client to take the answer.
-    NetClientWrite = "net_client_write";
+    NetClientWrite = "net_client_write", "client (write)";
     /// Waiting for a connection to an upstream.
-    NetUpstreamConnect = "net_upstream_connect";
+    NetUpstreamConnect = "net_upstream_connect", "upstream (connect)";
     /// Waiting for an upstream's answer.
-    NetUpstreamRead = "net_upstream_read";
+    NetUpstreamRead = "net_upstream_read", "upstream (read)";
     /// Waiting for an upstream to take what is sent.
-    NetUpstreamWrite = "net_upstream_write";
+    NetUpstreamWrite = "net_upstream_write", "upstream (write)";
     /// Waiting for a name server.
-    NetDns = "net_dns";
+    NetDns = "net_dns", "DNS";
     /// Waiting for a mutex, a condition, a wait group.
-    Lock = "lock";
+    Lock = "lock", "lock";
     /// Waiting for a channel or a select.
-    Channel = "channel";
+    Channel = "channel", "channel";
     /// Sleeping.
-    Timer = "timer";
+    Timer = "timer", "timer";
     /// Helping or waiting for the garbage collector.
-    Gc = "gc";
+    Gc = "gc", "GC";
     /// Not known.
-    Unknown = "unknown";
+    Unknown = "unknown", "unknown";
 }
 
 use LedgerState as S;

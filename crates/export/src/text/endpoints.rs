@@ -1,6 +1,6 @@
 //! The endpoints: a line each for the overview, then each with its latency and its syscalls.
 
-use gostall_model::{Endpoint, Snapshot, SyscallStat};
+use gostall_model::{Endpoint, LedgerState, Snapshot, SyscallStat};
 
 use super::header::counted;
 use super::table::{self, Cell, Column, Tone, left, right};
@@ -129,6 +129,7 @@ fn block(endpoint: &Endpoint, window_ns: u64, page: &Page) -> Vec<String> {
     lines.extend(wrap::items("  ", &facts, page.width));
     if endpoint.requests > 0 {
         lines.extend(latency(endpoint, page));
+        lines.extend(time(endpoint, page));
     } else {
         lines.extend(wrap::text(
             "  ",
@@ -159,6 +160,46 @@ fn latency(endpoint: &Endpoint, page: &Page) -> Vec<String> {
     })
     .collect();
     wrap::items("  latency  ", &items, page.width)
+}
+
+/// Less of the time than this is one item with all others of the kind.
+const SMALL: f64 = 0.005;
+
+/// Where the requests' time went, the most first.
+fn time(endpoint: &Endpoint, page: &Page) -> Vec<String> {
+    let total = endpoint.latency.total_ns;
+    if endpoint
+        .ledger
+        .keys()
+        .all(|name| LedgerState::from_name(name) == Some(LedgerState::Unknown))
+    {
+        return Vec::new();
+    }
+    let mut states: Vec<(&String, u64)> = endpoint.ledger.iter().map(|(k, v)| (k, *v)).collect();
+    states.sort_by_key(|(name, ns)| (std::cmp::Reverse(*ns), (*name).clone()));
+    let (large, small): (Vec<_>, Vec<_>) = states
+        .into_iter()
+        .partition(|(_, ns)| *ns as f64 >= total as f64 * SMALL);
+    if large.is_empty() {
+        return Vec::new();
+    }
+    let mut items: Vec<_> = large
+        .into_iter()
+        .map(|(name, ns)| {
+            let label = LedgerState::from_name(name).map_or(name.as_str(), |s| s.label());
+            let value = share(ns, total);
+            (
+                format!("{label} {value}"),
+                format!("{} {}", page.paint.dim(label), page.paint.strong(&value)),
+            )
+        })
+        .collect();
+    let rest: u64 = small.iter().map(|s| s.1).sum();
+    if rest > 0 {
+        let text = format!("else {}", share(rest, total));
+        items.push((text.clone(), page.paint.dim(&text)));
+    }
+    wrap::items("  time     ", &items, page.width)
 }
 
 fn syscalls(endpoint: &Endpoint, page: &Page) -> Vec<String> {
