@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -123,6 +124,7 @@ func TestWaits(t *testing.T) {
 	if len(w.Endpoints) < 30 {
 		t.Errorf("%d endpoints", len(w.Endpoints))
 	}
+	judgeWaits(t, w, d)
 	for _, e := range w.Endpoints {
 		t.Logf("%-16s %5.1f ms open %4.1f %% %s", e.Route, float64(e.WallNS)/float64(e.Requests)/1e6,
 			100-100*float64(e.Known())/float64(e.WallNS), shares(e))
@@ -144,6 +146,82 @@ func shares(e doc.WaitsEndpoint) string {
 		show(strings.Join(x.States, "|"), x.NS)
 	}
 	return strings.Join(out, ", ")
+}
+
+// judgeWaits makes up reports from the truth: the right one passes, and one that
+// calls most of an endpoint's time something else does not.
+func judgeWaits(t *testing.T, w *doc.Waits, d *doc.Drive) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name string, v interface{}) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	truth, drive := write("truth.json", w), write("drive.json", d)
+	judge := func(r *doc.Report) (string, error) {
+		out, err := exec.Command(filepath.Join(bin, "judge"), "-ledger", "-deep", "-truth", truth, "-drive", drive,
+			"-report", write("report.json", r)).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := judge(rightLedgers(w)); err != nil {
+		t.Errorf("a right report does not pass: %v\n%s", err, out)
+	}
+	for i, e := range w.Endpoints {
+		r := rightLedgers(w)
+		ledger := r.Endpoints[i].Ledger
+		most := "timer"
+		for s, ns := range ledger {
+			if ns > ledger[most] {
+				most = s
+			}
+		}
+		moved := ledger[most]
+		ledger[most] = 0
+		// No endpoint has anything of this.
+		ledger["net_upstream_write"] += moved
+		if out, err := judge(r); err == nil {
+			t.Errorf("%s passes with its %s called net_upstream_write:\n%s", e.Route, most, out)
+		}
+	}
+}
+
+// rightLedgers is a report that the truth allows: what may be in several states
+// is in one of them.
+func rightLedgers(w *doc.Waits) *doc.Report {
+	r := &doc.Report{}
+	for _, e := range w.Endpoints {
+		ledger := map[string]uint64{}
+		var sum uint64
+		for s, ns := range e.States {
+			ledger[s] += ns
+			sum += ns
+		}
+		for _, x := range e.Either {
+			ledger[x.States[0]] += x.NS
+			sum += x.NS
+		}
+		if sum < e.WallNS {
+			ledger["cpu_user"] += e.WallNS - sum
+			sum = e.WallNS
+		}
+		deep := map[string]uint64{"lock": sum}
+		for s, ns := range e.Deep {
+			deep[s] += ns
+			deep["lock"] -= ns
+		}
+		r.Endpoints = append(r.Endpoints, doc.ReportEndpoint{
+			Method: e.Method, Route: e.Route, Requests: e.Requests,
+			Latency: doc.ReportLatency{TotalNS: sum}, Ledger: ledger, LedgerDeep: deep,
+		})
+	}
+	return r
 }
 
 func TestWaitsSpecial(t *testing.T) {

@@ -14,15 +14,15 @@ const ms = 1_000_000
 // several, sets within each other, time left open, children.
 func waitsTruth() *doc.Waits {
 	return &doc.Waits{Endpoints: []doc.WaitsEndpoint{
-		{Method: "GET", Route: "/sleep", Requests: 10, WallNS: 200 * ms,
+		{Method: "GET", Route: "/sleep", Requests: 10, WallNS: 200 * ms, HandlerNS: 199 * ms,
 			States: map[string]uint64{"timer": 190 * ms},
 			Either: []doc.Either{{States: []string{"runq_go", "runq_os", "timer"}, NS: 8 * ms}}},
-		{Method: "GET", Route: "/cpu", Requests: 10, WallNS: 400 * ms,
+		{Method: "GET", Route: "/cpu", Requests: 10, WallNS: 400 * ms, HandlerNS: 398 * ms,
 			States: map[string]uint64{"cpu_user": 200 * ms, "runq_os": 50 * ms},
 			Either: []doc.Either{
 				{States: []string{"runq_go", "runq_os"}, NS: 100 * ms},
 				{States: []string{"cpu_kernel", "runq_go", "runq_os"}, NS: 40 * ms}}},
-		{Method: "GET", Route: "/nested", Requests: 10, WallNS: 200 * ms,
+		{Method: "GET", Route: "/nested", Requests: 10, WallNS: 200 * ms, HandlerNS: 199 * ms,
 			States: map[string]uint64{"lock": 198 * ms}, Deep: map[string]uint64{"net_upstream_read": 190 * ms}},
 	}}
 }
@@ -59,10 +59,14 @@ func TestLedger(t *testing.T) {
 		"the other of two":    {move(1, "runq_os", "runq_go", 60*ms), ""},
 		"below the sure part": {move(1, "runq_os", "runq_go", 100*ms), "runq_os"},
 		"none of the set":     {move(1, "runq_go", "cpu_user", 35*ms), "cpu_user"},
-		"wholly unknown":      {move(0, "timer", "unknown", 15*ms), "unknown"},
-		"no such state":       {move(0, "timer", "naps", 1*ms), "no state"},
-		"too much in all":     {func(_ *doc.Waits, r *doc.Report) { r.Endpoints[0].Ledger["timer"]++ }, "sums to"},
-		"no ledger":           {func(_ *doc.Waits, r *doc.Report) { r.Endpoints[0].Ledger = nil }, "sums to"},
+		"an early end": {func(_ *doc.Waits, r *doc.Report) {
+			r.Endpoints[0].Latency.TotalNS -= 3 * ms
+			r.Endpoints[0].Ledger["cpu_kernel"] -= 3 * ms
+		}, ""},
+		"wholly unknown":  {move(0, "timer", "unknown", 15*ms), "unknown"},
+		"no such state":   {move(0, "timer", "naps", 1*ms), "no state"},
+		"too much in all": {func(_ *doc.Waits, r *doc.Report) { r.Endpoints[0].Ledger["timer"]++ }, "sums to"},
+		"no ledger":       {func(_ *doc.Waits, r *doc.Report) { r.Endpoints[0].Ledger = nil }, "sums to"},
 		"a short total": {func(_ *doc.Waits, r *doc.Report) {
 			r.Endpoints[0].Latency.TotalNS -= 4 * ms
 			r.Endpoints[0].Ledger["timer"] -= 4 * ms
@@ -83,8 +87,7 @@ func TestLedger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			truth, report := waitsTruth(), rightReport()
 			c.mutate(truth, report)
-			v := judgeLedger(truth, report, ledgerBars{points: 5, unknown: 5, deep: true})
-			v.decide()
+			v := judgeLedger(truth, report, nil, ledgerBars{points: 5, unknown: 5, deep: true})
 			if got := strings.Join(v.Reasons, "; "); v.Passed != (c.reason == "") || !strings.Contains(got, c.reason) {
 				t.Errorf("passed %v for %q; want %q", v.Passed, got, c.reason)
 			}
@@ -101,15 +104,19 @@ func TestLedgerSoundness(t *testing.T) {
 		drive.Requests = append(drive.Requests, doc.Sent{Method: "GET", Route: e.Route, Status: 200, Count: 4},
 			doc.Sent{Method: "GET", Route: e.Route, Status: 200, Count: 6})
 	}
-	v := judgeLedger(truth, rightReport(), ledgerBars{points: 5, unknown: 5})
-	v.soundness(truth, drive)
-	if v.decide(); !v.Passed {
-		t.Errorf("a sound truth does not pass: %q %q", v.Reasons, v.Faults)
-	}
-	drive.Requests[0].Count++
-	v = judgeLedger(truth, rightReport(), ledgerBars{points: 5, unknown: 5})
-	v.soundness(truth, drive)
-	if v.decide(); v.Passed {
-		t.Error("a request too few passes")
+	for _, c := range []struct {
+		mutate func()
+		reason string
+	}{
+		{func() {}, ""},
+		{func() { drive.Scenario = []doc.ScenarioResult{{Name: "/sleep", WaitedNS: 203 * ms}} }, ""},
+		{func() { drive.Scenario[0].WaitedNS = 201 * ms }, "client's"},
+		{func() { drive.Scenario, drive.Requests[0].Count = nil, 5 }, "1 faults"},
+	} {
+		c.mutate()
+		v := judgeLedger(truth, rightReport(), drive, ledgerBars{points: 5, unknown: 5})
+		if got := strings.Join(v.Reasons, "; "); v.Passed != (c.reason == "") || !strings.Contains(got, c.reason) {
+			t.Errorf("passed %v for %q; want %q", v.Passed, got, c.reason)
+		}
 	}
 }

@@ -26,6 +26,7 @@ type driver struct {
 
 	latency  quantile.Recorder
 	mu       sync.Mutex
+	waited   time.Duration // for the present endpoint
 	failures []string
 }
 
@@ -113,10 +114,11 @@ func (d *driver) run(chosen []waits.Endpoint) *doc.Drive {
 	res := &doc.Drive{Schema: doc.DriveSchema, Failures: []string{}}
 	for _, e := range chosen {
 		start := time.Now()
+		d.waited = 0
 		made := d.alone(e) + d.together(e)
 		res.Requests = append(res.Requests, doc.Sent{Method: e.Method, Route: e.Route, Status: 200, Count: made})
 		res.Scenario = append(res.Scenario, doc.ScenarioResult{
-			Name: e.Route, Requests: made, DurationNS: int64(time.Since(start)),
+			Name: e.Route, Requests: made, DurationNS: int64(time.Since(start)), WaitedNS: uint64(d.waited),
 		})
 	}
 	res.Latency = d.latency.Summary()
@@ -167,7 +169,11 @@ func (d *driver) series(e waits.Endpoint, n int) (made uint64) {
 			d.fail(e, err)
 			return made
 		}
-		d.latency.Add(time.Since(start))
+		took := time.Since(start)
+		d.latency.Add(took)
+		d.mu.Lock()
+		d.waited += took
+		d.mu.Unlock()
 		made++
 	}
 	return made

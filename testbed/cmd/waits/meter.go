@@ -74,20 +74,22 @@ type endpoint struct {
 	mu       sync.Mutex
 	requests uint64
 	wall     time.Duration
+	handler  time.Duration
 	sum      *meter
 }
 
 func (e *endpoint) reset() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.requests, e.wall, e.sum = 0, 0, newMeter()
+	e.requests, e.wall, e.handler, e.sum = 0, 0, 0, newMeter()
 }
 
-func (e *endpoint) done(m *meter, wall time.Duration) {
+func (e *endpoint) done(m *meter, wall, handler time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.requests++
 	e.wall += wall
+	e.handler += handler
 	merge(e.sum.states, m.states)
 	merge(e.sum.either, m.either)
 	merge(e.sum.deep, m.deep)
@@ -106,7 +108,7 @@ func (e *endpoint) document() (d doc.WaitsEndpoint, ok bool) {
 	defer e.mu.Unlock()
 	d = doc.WaitsEndpoint{
 		Method: e.Method, Route: e.Route, Group: e.Group, Requests: e.requests, WallNS: uint64(e.wall),
-		States: integers(e.sum.states), Deep: integers(e.sum.deep),
+		HandlerNS: uint64(e.handler), States: integers(e.sum.states), Deep: integers(e.sum.deep),
 	}
 	for k, ns := range e.sum.either {
 		d.Either = append(d.Either, doc.Either{States: strings.Split(k, "|"), NS: uint64(ns)})

@@ -140,7 +140,7 @@ func netUpload(c *call) {
 // for a while.
 func netDownload(c *call) {
 	// Loopback's own buffer would take megabytes.
-	c.r.Context().Value(connKey{}).(*net.TCPConn).SetWriteBuffer(16 << 10)
+	c.conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
 	body := c.files.buffer()
 	defer c.files.put(body)
 	c.w.Header().Set("Content-Length", strconv.Itoa(waits.DownloadSize))

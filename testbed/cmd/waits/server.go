@@ -46,6 +46,7 @@ type call struct {
 	r  *http.Request
 	ms time.Duration // how long to wait
 
+	conn net.Conn
 	kept []*node
 }
 
@@ -117,14 +118,46 @@ func (s *server) handlers() map[string]func(*call) {
 
 type connKey struct{}
 
+// turn is a connection's present request. Only the connection's goroutine has it.
+type turn struct {
+	net.Conn
+	active time.Time
+	end    func(time.Time) // nil before the handler has ended
+}
+
 func (s *server) serve(l net.Listener) {
 	mux := http.NewServeMux()
 	for _, e := range s.endpoints {
 		mux.Handle(e.Route, s.handler(e))
 	}
-	srv := &http.Server{Handler: mux, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-		return context.WithValue(ctx, connKey{}, c)
-	}}
+	srv := &http.Server{Handler: mux}
+	var turns sync.Map
+	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		t := &turn{Conn: c}
+		turns.Store(c, t)
+		return context.WithValue(ctx, connKey{}, t)
+	}
+	// A request is longer than its handler: net/http has read it before, and
+	// flushes the answer afterwards, when the process may not get a CPU at once.
+	srv.ConnState = func(c net.Conn, state http.ConnState) {
+		v, ok := turns.Load(c)
+		if !ok {
+			return
+		}
+		t := v.(*turn)
+		switch state {
+		case http.StateActive:
+			t.active = time.Now()
+		case http.StateIdle, http.StateClosed:
+			if t.end != nil {
+				t.end(time.Now())
+				t.end = nil
+			}
+			if state == http.StateClosed {
+				turns.Delete(c)
+			}
+		}
+	}
 	srv.Serve(l)
 }
 
@@ -132,17 +165,23 @@ func (s *server) handler(e *endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		s.inflight.Add(1)
-		defer s.inflight.Add(-1)
 		ms := 20 * time.Millisecond
 		if n, err := strconv.Atoi(r.URL.Query().Get("ms")); err == nil && n > 0 && n <= 10000 {
 			ms = time.Duration(n) * time.Millisecond
 		}
-		c := &call{server: s, meter: newMeter(), w: w, r: r, ms: ms}
+		t := r.Context().Value(connKey{}).(*turn)
+		c := &call{server: s, meter: newMeter(), w: w, r: r, conn: t.Conn, ms: ms}
 		e.serve(c)
 		if e.Client != waits.SlowReader {
 			w.Write([]byte("done\n"))
 		}
-		e.done(c.meter, time.Since(start))
+		done := time.Now()
+		active := t.active
+		t.end = func(end time.Time) {
+			c.oneOf(start.Sub(active)+end.Sub(done), "cpu_user", "cpu_kernel", "gc", "runq_go", "runq_os", "throttled")
+			e.done(c.meter, end.Sub(active), done.Sub(start))
+			s.inflight.Add(-1)
+		}
 	})
 }
 

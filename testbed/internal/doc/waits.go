@@ -20,7 +20,10 @@ type WaitsEndpoint struct {
 	Route    string `json:"route"`
 	Group    string `json:"group"`
 	Requests uint64 `json:"requests"`
-	WallNS   uint64 `json:"wall_ns"` // from the handler's start to its end
+	WallNS   uint64 `json:"wall_ns"` // from the head's end to the answer's, as net/http sees it
+	// HandlerNS is the handlers' part of it; a report may see the answer's end a
+	// little before net/http does.
+	HandlerNS uint64 `json:"handler_ns"`
 	// States hold the time that is certainly in that state.
 	States map[string]uint64 `json:"states"`
 	// Either holds time that is certainly in one of several states, when nobody
