@@ -69,7 +69,7 @@ fn sleeps_locks_and_channels() {
 #[test]
 #[ignore = "the report has no ledger yet"]
 fn blocked_syscalls() {
-    match SlowDisk::new(1000) {
+    match SlowDisk::new(400) {
         Ok(disk) => judged(
             "local",
             "syscall",

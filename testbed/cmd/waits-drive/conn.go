@@ -79,7 +79,7 @@ func (c *conn) request(e waits.Endpoint, ms int) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("answered %s", resp.Status)
 	}
-	if e.Client == waits.SlowReader && n != waits.DownloadSize {
+	if e.Client == waits.SlowReader && n != waits.Large {
 		return fmt.Errorf("answered %d bytes", n)
 	}
 	return nil

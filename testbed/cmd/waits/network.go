@@ -69,6 +69,29 @@ func netConnect(c *call) {
 	c.exchange("net_upstream_connect", start, c.ms)
 }
 
+// netSend writes more to the upstream than the buffers hold; that does not read
+// for a while.
+func netSend(c *call) {
+	start := time.Now()
+	conn, err := net.Dial("tcp", c.upstream.sink)
+	if err != nil {
+		c.must("dial", err)
+		return
+	}
+	defer conn.Close()
+	conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
+	body := c.files.buffer()
+	defer c.files.put(body)
+	fmt.Fprintf(conn, "%4d\n", c.ms/time.Millisecond)
+	c.exchange("net_upstream_connect", start, 0)
+	t := measure(c.quota)
+	t.blocked(c.meter, "net_upstream_write", func() {
+		_, err := conn.Write(body[:waits.Large])
+		c.must("write", err)
+	})
+	t.stopBlocked(c.meter)
+}
+
 // resolver asks our own server, whatever the machine's configuration names.
 func (c *call) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -143,10 +166,10 @@ func netDownload(c *call) {
 	c.conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
 	body := c.files.buffer()
 	defer c.files.put(body)
-	c.w.Header().Set("Content-Length", strconv.Itoa(waits.DownloadSize))
+	c.w.Header().Set("Content-Length", strconv.Itoa(waits.Large))
 	t := measure(c.quota)
 	t.blocked(c.meter, "net_client_write", func() {
-		_, err := c.w.Write(body[:waits.DownloadSize])
+		_, err := c.w.Write(body[:waits.Large])
 		c.must("write", err)
 	})
 	t.stopBlocked(c.meter)

@@ -109,7 +109,7 @@ func (s *server) handlers() map[string]func(*call) {
 		"/waitgroup": waitGroup, "/cond": cond, "/channel": channel, "/select": selectTwo, "/children": children,
 		"/pipe/blocking": pipeBlocking, "/pipe/poller": pipePoller, "/disk/fsync": diskSync, "/flock": flock,
 		"/nanosleep": nanosleep, "/wait4": wait4,
-		"/net/http": netHTTP, "/net/line": netLine, "/net/connect": netConnect, "/net/dns": netDNS,
+		"/net/http": netHTTP, "/net/line": netLine, "/net/connect": netConnect, "/net/send": netSend, "/net/dns": netDNS,
 		"/net/dns-txt": netDNSText, "/net/nested": netNested, "/net/upload": netUpload, "/net/download": netDownload,
 		"/gc/run": gcRun, "/gc/alloc": gcAlloc,
 		"/mix": mix,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -19,8 +20,8 @@ import (
 
 // upstream is what the server knows of the other process.
 type upstream struct {
-	http, line, dns, full string         // addresses; full never accepts
-	life                  io.WriteCloser // its input, which nobody may collect
+	http, line, sink, dns, full string         // addresses; full never accepts
+	life                        io.WriteCloser // its input, which nobody may collect
 }
 
 // startUpstream starts the other process. It ends when its input does, that is
@@ -47,17 +48,17 @@ func startUpstream(cgroup string) (*upstream, error) {
 	lines := bufio.NewScanner(out)
 	lines.Scan()
 	f := strings.Fields(lines.Text())
-	if len(f) != 4 {
+	if len(f) != 5 {
 		return nil, fmt.Errorf("the upstream said %q", lines.Text())
 	}
-	return &upstream{f[0], f[1], f[2], f[3], life}, nil
+	return &upstream{f[0], f[1], f[2], f[3], f[4], life}, nil
 }
 
 // serveUpstream is the other process.
 func serveUpstream(cgroup string) error {
 	var addrs []string
-	for _, serve := range []func(net.Listener){serveSlowHTTP, serveSlowLines} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for _, serve := range []func(net.Listener){serveSlowHTTP, serveSlowLines, serveSink} {
+		l, err := (&net.ListenConfig{Control: smallBuffer}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
@@ -73,10 +74,22 @@ func serveUpstream(cgroup string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(addrs[0], addrs[1], names.LocalAddr(), full)
+	fmt.Println(addrs[0], addrs[1], addrs[2], names.LocalAddr(), full)
 	io.Copy(io.Discard, os.Stdin)
 	removeCgroup(cgroup)
 	return nil
+}
+
+// smallBuffer makes a listener's connections take little before they are read.
+// Later it would be too late: the window is agreed on in the handshake.
+func smallBuffer(_, _ string, c syscall.RawConn) (failed error) {
+	err := c.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
+	})
+	if err != nil {
+		return err
+	}
+	return failed
 }
 
 // pause sleeps as a request asks, and tells how long it held that up.
@@ -104,6 +117,23 @@ func serveSlowLines(l net.Listener) {
 			for lines := bufio.NewScanner(c); lines.Scan(); {
 				io.WriteString(c, pause(lines.Text(), time.Now())+"\n")
 			}
+		}()
+	}
+}
+
+// serveSink begins to read after as many milliseconds as the first line says.
+func serveSink(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			var line [5]byte
+			io.ReadFull(c, line[:])
+			pause(strings.TrimSpace(string(line[:])), time.Now())
+			io.Copy(io.Discard, c)
 		}()
 	}
 }

@@ -32,9 +32,9 @@ var Special = map[string]string{
 	"procs": "-procs 1",
 }
 
-// DownloadSize is the body of /net/download: more than the socket buffers of
-// both sides hold.
-const DownloadSize = 112 << 10
+// Large is the body of /net/download and /net/send: more than the socket buffers
+// of both sides hold.
+const Large = 112 << 10
 
 // Endpoints is the plan, in the order in which the driver makes the requests.
 func Endpoints() []Endpoint {
@@ -49,7 +49,7 @@ func Endpoints() []Endpoint {
 	all = append(all, get("park", "/sleep", "/after", "/deadline", "/mutex", "/rwmutex", "/waitgroup", "/cond",
 		"/channel", "/select", "/children")...)
 	all = append(all, get("syscall", "/pipe/blocking", "/pipe/poller", "/disk/fsync", "/flock", "/nanosleep", "/wait4")...)
-	all = append(all, get("net", "/net/http", "/net/line", "/net/connect", "/net/dns", "/net/dns-txt", "/net/nested")...)
+	all = append(all, get("net", "/net/http", "/net/line", "/net/connect", "/net/send", "/net/dns", "/net/dns-txt", "/net/nested")...)
 	all = append(all,
 		Endpoint{Method: "POST", Route: "/net/upload", Group: "net", Client: SlowBody},
 		Endpoint{Method: "GET", Route: "/net/download", Group: "net", Client: SlowReader})
