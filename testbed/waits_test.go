@@ -27,10 +27,10 @@ var mainState = map[string]string{
 }
 
 // startWaits starts cmd/waits and warms it up.
-func startWaits(t *testing.T, flags []string, only string) *truthServer {
+func startWaits(t *testing.T, flags []string, drive ...string) *truthServer {
 	t.Helper()
 	s := startProgram(t, nil, "waits", flags...)
-	driveWaits(t, s.addr, "-n", "1", "-only", only)
+	driveWaits(t, s.addr, append(drive, "-n", "1")...)
 	s.command("reset")
 	return s
 }
@@ -117,7 +117,7 @@ func overlaps(states []string, main string) bool {
 }
 
 func TestWaits(t *testing.T) {
-	s := startWaits(t, nil, "")
+	s := startWaits(t, nil)
 	d := driveWaits(t, s.addr, "-n", "4")
 	w := s.waits()
 	checkWaits(t, w, d)
@@ -227,13 +227,26 @@ func rightLedgers(w *doc.Waits) *doc.Report {
 	return r
 }
 
+func TestWaitsSecure(t *testing.T) {
+	for _, protocol := range []string{"-tls", "-h2"} {
+		t.Run(protocol[1:], func(t *testing.T) {
+			flags := []string{protocol, "-only", "net,/sleep"}
+			s := startWaits(t, []string{"-tls"}, flags...)
+			d := driveWaits(t, s.addr, append(flags, "-n", "4")...)
+			w := s.waits()
+			checkWaits(t, w, d)
+			judgeWaits(t, w, d)
+		})
+	}
+}
+
 func TestWaitsSpecial(t *testing.T) {
 	for group, flags := range waits.Special {
 		t.Run(group, func(t *testing.T) {
 			if group == "quota" && os.Geteuid() != 0 {
 				t.Skip("needs root: it makes a cgroup")
 			}
-			s := startWaits(t, strings.Fields(flags), group)
+			s := startWaits(t, strings.Fields(flags), "-only", group)
 			d := driveWaits(t, s.addr, "-n", "4", "-only", group)
 			checkWaits(t, s.waits(), d)
 		})

@@ -14,15 +14,25 @@ const REQUESTS: &str = "8";
 
 /// A run over some groups of endpoints (`waits-drive -list` shows them), on a server by the given Go.
 fn judged(release: &str, groups: &str, flags: &[&str]) {
+    judged_over(None, release, groups, flags);
+}
+
+/// The same over another protocol, which is a flag of the driver.
+fn judged_over(protocol: Option<&str>, release: &str, groups: &str, flags: &[&str]) {
     need_root();
     let mut truth = Truth::start_waits(&Testbed::of(release, "static"), flags);
-    truth.drive(&["-n", "1", "-only", groups]);
+    let drive = |n| {
+        let mut flags = vec!["-n", n, "-only", groups];
+        flags.extend(protocol);
+        flags
+    };
+    truth.drive(&drive("1"));
     truth.reset();
     let pid = truth.pid().to_string();
     let args = ["report", "--pid", &pid, "-d", "60s", "--format", "json"];
     let mut agent = Gostall::start(GOSTALL, args);
     agent.wait_attached();
-    truth.drive(&["-n", REQUESTS, "-only", groups]);
+    truth.drive(&drive(REQUESTS));
     truth.dump();
     agent.signal(libc::SIGINT);
     let report = agent.finish().report();
@@ -86,6 +96,19 @@ fn blocked_syscalls() {
 #[ignore = "the report has no ledger yet"]
 fn clients_and_upstreams() {
     judged("local", "net", &[]);
+}
+
+#[test]
+#[ignore = "the report has no ledger yet"]
+fn over_tls() {
+    judged_over(Some("-tls"), "local", "net,/sleep", &["-tls"]);
+}
+
+/// A client's wait is the stream's there, not a socket's.
+#[test]
+#[ignore = "the report has no ledger yet"]
+fn over_http2() {
+    judged_over(Some("-h2"), "local", "net,/sleep", &["-tls"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -15,13 +16,33 @@ import (
 // patience is how long one answer may take.
 const patience = 10 * time.Second
 
-// conn is one keep-alive connection.
+// client is one connection.
+type client interface {
+	request(e waits.Endpoint, ms int) error
+	close()
+}
+
+// conn is a connection of HTTP/1.1.
 type conn struct {
 	net.Conn
 	in *bufio.Reader
 }
 
-func dial(addr string, e waits.Endpoint) (*conn, error) {
+func (d *driver) dial(e waits.Endpoint) (client, error) {
+	if d.h2 {
+		return newH2(d.addr, d.secure), nil
+	}
+	c, err := dial(d.addr, e)
+	if err != nil {
+		return nil, err
+	}
+	if d.secure != nil {
+		c = tls.Client(c, d.secure)
+	}
+	return &conn{c, bufio.NewReaderSize(c, 16<<10)}, nil
+}
+
+func dial(addr string, e waits.Endpoint) (net.Conn, error) {
 	d := net.Dialer{Timeout: patience}
 	if e.Client == waits.SlowReader {
 		// Before the connection is there: the window is agreed on in its handshake.
@@ -36,11 +57,7 @@ func dial(addr string, e waits.Endpoint) (*conn, error) {
 			return failed
 		}
 	}
-	c, err := d.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	return &conn{c, bufio.NewReaderSize(c, 16<<10)}, nil
+	return d.Dial("tcp", addr)
 }
 
 func (c *conn) close() { c.Conn.Close() }
@@ -88,8 +105,6 @@ func (c *conn) request(e waits.Endpoint, ms int) error {
 // slowBody sends the head, half of the body, and after a wait the rest: when it
 // was sent.
 func (c *conn) slowBody(head string, wait time.Duration) error {
-	const first = "0123456789abcdefghijklmnopqrstuvwxyz"
-	const digits = 20
 	if _, err := fmt.Fprintf(c, "%sContent-Length: %d\r\n\r\n", head, len(first)+digits); err != nil {
 		return err
 	}
@@ -98,6 +113,13 @@ func (c *conn) slowBody(head string, wait time.Duration) error {
 		return err
 	}
 	time.Sleep(wait - wait/2)
-	_, err := fmt.Fprintf(c, "%0*d", digits, waits.Clock(time.Now()))
+	_, err := io.WriteString(c, last())
 	return err
 }
+
+// A slow body is first, and after a wait last: the time at which that was sent.
+const first = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+const digits = 20
+
+func last() string { return fmt.Sprintf("%0*d", digits, waits.Clock(time.Now())) }

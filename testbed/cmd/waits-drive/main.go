@@ -4,6 +4,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"gostall/testbed/internal/doc"
 	"gostall/testbed/internal/quantile"
+	"gostall/testbed/internal/selfsigned"
 	"gostall/testbed/internal/waits"
 )
 
@@ -23,6 +25,9 @@ type driver struct {
 	n     int
 	conns int
 	ms    int
+	// secure is nil without TLS.
+	secure *tls.Config
+	h2     bool
 
 	latency  quantile.Recorder
 	mu       sync.Mutex
@@ -37,12 +42,20 @@ func main() {
 	flag.IntVar(&d.conns, "conns", 4, "connections of those at once")
 	flag.IntVar(&d.ms, "ms", 20, "how long each waits, milliseconds")
 	only := flag.String("only", "", "groups or routes, comma-separated; all but those that need a special server if empty")
+	useTLS := flag.Bool("tls", false, "HTTP/1.1 over TLS")
+	h2 := flag.Bool("h2", false, "HTTP/2 over TLS, by net/http's client")
 	limit := flag.Duration("limit", 30*time.Second, "give up after this time")
 	list := flag.Bool("list", false, "print the endpoints, and exit")
 	out := flag.String("out", "", "write the JSON here")
 	flag.Parse()
 	if d.n < 1 || d.conns < 1 || d.ms < 1 {
 		log.Fatal("waits-drive: -n, -conns and -ms must be positive")
+	}
+	switch {
+	case *h2:
+		d.secure, d.h2 = selfsigned.Client("h2"), true
+	case *useTLS:
+		d.secure = selfsigned.Client("http/1.1")
 	}
 	chosen, err := choose(*only)
 	if err != nil {
@@ -157,7 +170,7 @@ func (d *driver) series(e waits.Endpoint, n int) (made uint64) {
 	if n == 0 {
 		return 0
 	}
-	c, err := dial(d.addr, e)
+	c, err := d.dial(e)
 	if err != nil {
 		d.fail(e, err)
 		return 0

@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"gostall/testbed/internal/account"
+	"gostall/testbed/internal/selfsigned"
 )
 
 // The main goroutine keeps the process's first thread: what dies with its parent
@@ -30,6 +31,7 @@ func main() {
 	procs := flag.Int("procs", 0, "GOMAXPROCS; 1 for the group procs")
 	gogc := flag.Int("gogc", 0, "GOGC of the process")
 	share := flag.String("quota", "", "CPU quota/period of the server's own cgroup, such as 10ms/50ms, for the group quota")
+	secure := flag.Bool("tls", false, "serve TLS with a certificate of its own making: h2 and http/1.1")
 	upstream := flag.Bool("upstream", false, "be the upstream (the server starts it itself)")
 	cleanup := flag.String("cleanup", "", "with -upstream: the cgroup to remove at the end")
 	burn := flag.Int("burn", -1, "be a busy neighbour on this CPU (the server starts it itself)")
@@ -47,14 +49,14 @@ func main() {
 		if *gogc > 0 {
 			debug.SetGCPercent(*gogc)
 		}
-		err = run(*addr, *file, *tmp, *disk, *share)
+		err = run(*addr, *file, *tmp, *disk, *share, *secure)
 	}
 	if err != nil {
 		log.Fatal("waits: ", err)
 	}
 }
 
-func run(addr, file, tmp, disk, share string) error {
+func run(addr, file, tmp, disk, share string, secure bool) error {
 	s, err := newServer(tmp, disk, share)
 	if err != nil {
 		return err
@@ -64,7 +66,15 @@ func run(addr, file, tmp, disk, share string) error {
 	if err != nil {
 		return err
 	}
-	go s.serve(l)
+	srv := s.http()
+	if secure {
+		if srv.TLSConfig, err = selfsigned.Server("h2", "http/1.1"); err != nil {
+			return err
+		}
+		go srv.ServeTLS(l, "", "")
+	} else {
+		go srv.Serve(l)
+	}
 	shown := l.Addr().String()
 	fmt.Println("ready", shown)
 

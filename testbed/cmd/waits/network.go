@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -162,15 +163,31 @@ func netUpload(c *call) {
 // netDownload writes more than the buffers hold to a client that does not read
 // for a while.
 func netDownload(c *call) {
-	// Loopback's own buffer would take megabytes.
-	c.conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
+	size := waits.Large
+	if c.r.ProtoMajor == 2 {
+		size = waits.LargeH2
+	} else {
+		conn := c.conn
+		if secure, ok := conn.(*tls.Conn); ok {
+			conn = secure.NetConn()
+		}
+		// Loopback's own buffer would take megabytes.
+		conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
+	}
+	c.w.Header().Set("Content-Length", strconv.Itoa(size))
 	body := c.files.buffer()
 	defer c.files.put(body)
-	c.w.Header().Set("Content-Length", strconv.Itoa(waits.Large))
 	t := measure(c.quota)
 	t.blocked(c.meter, "net_client_write", func() {
-		_, err := c.w.Write(body[:waits.Large])
-		c.must("write", err)
+		for left := size; left > 0; {
+			n := left
+			if n > waits.Large {
+				n = waits.Large
+			}
+			_, err := c.w.Write(body[:n])
+			c.must("write", err)
+			left -= n
+		}
 	})
 	t.stopBlocked(c.meter)
 }

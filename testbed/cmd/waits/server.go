@@ -125,7 +125,8 @@ type turn struct {
 	end    func(time.Time) // nil before the handler has ended
 }
 
-func (s *server) serve(l net.Listener) {
+// http is the HTTP server, not yet started.
+func (s *server) http() *http.Server {
 	mux := http.NewServeMux()
 	for _, e := range s.endpoints {
 		mux.Handle(e.Route, s.handler(e))
@@ -158,7 +159,7 @@ func (s *server) serve(l net.Listener) {
 			}
 		}
 	}
-	srv.Serve(l)
+	return srv
 }
 
 func (s *server) handler(e *endpoint) http.Handler {
@@ -176,6 +177,12 @@ func (s *server) handler(e *endpoint) http.Handler {
 			w.Write([]byte("done\n"))
 		}
 		done := time.Now()
+		if r.ProtoMajor == 2 {
+			// Its connection serves many, and nobody tells when a stream is at its end.
+			e.done(c.meter, done.Sub(start), done.Sub(start))
+			s.inflight.Add(-1)
+			return
+		}
 		active := t.active
 		t.end = func(end time.Time) {
 			c.oneOf(start.Sub(active)+end.Sub(done), "cpu_user", "cpu_kernel", "gc", "runq_go", "runq_os", "throttled")

@@ -36,6 +36,10 @@ var Special = map[string]string{
 // of both sides hold.
 const Large = 112 << 10
 
+// LargeH2 is the body of /net/download over HTTP/2: more than the window that
+// net/http's client gives to a stream.
+const LargeH2 = 5 << 20
+
 // Endpoints is the plan, in the order in which the driver makes the requests.
 func Endpoints() []Endpoint {
 	get := func(group string, routes ...string) []Endpoint {
