@@ -68,8 +68,8 @@ func TestLedger(t *testing.T) {
 		"too much in all": {func(_ *doc.Waits, r *doc.Report) { r.Endpoints[0].Ledger["timer"]++ }, "sums to"},
 		"no ledger":       {func(_ *doc.Waits, r *doc.Report) { r.Endpoints[0].Ledger = nil }, "sums to"},
 		"a short total": {func(_ *doc.Waits, r *doc.Report) {
-			r.Endpoints[0].Latency.TotalNS -= 4 * ms
-			r.Endpoints[0].Ledger["timer"] -= 4 * ms
+			r.Endpoints[0].Latency.TotalNS -= 8 * ms
+			r.Endpoints[0].Ledger["timer"] -= 8 * ms
 		}, "total_ns"},
 		"a request less":   {func(_ *doc.Waits, r *doc.Report) { r.Endpoints[0].Requests-- }, "requests 9"},
 		"a missing one":    {func(_ *doc.Waits, r *doc.Report) { r.Endpoints = r.Endpoints[1:] }, "not in the report"},
