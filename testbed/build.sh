@@ -20,8 +20,8 @@
 #                     functions of net/http that probes might go to are inlined
 set -eu
 
-servers="truth hello demo morph"
-clients="drive judge load"
+servers="truth waits hello demo morph"
+clients="drive waits-drive judge load"
 
 usage() {
 	sed -n '2,22s/^# \{0,1\}//p' "$0" >&2

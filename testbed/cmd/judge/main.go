@@ -1,12 +1,14 @@
 // Command judge holds a gostall report against the truth: which marker syscalls
 // were charged to the right endpoint under the right name and result, which to
 // a wrong one, which to none, and whether the requests were counted exactly.
+// With -ledger it holds the wall-time ledger against what cmd/waits measured.
 package main
 
 import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"strings"
@@ -35,6 +37,11 @@ func main() {
 	flag.Float64Var(&b.maxWrong, "max-wrong", 0.5, "per cent of marker calls that may be charged wrongly")
 	flag.BoolVar(&b.handover, "allow-handover", false, "work handed to a worker may count for the endpoint that handed it over")
 	flag.BoolVar(&b.exactLabels, "exact-labels", false, "placeholders must bear the truth's names: {id} is not {uuid}")
+	ledger := flag.Bool("ledger", false, "the truth is cmd/waits': judge the wall-time ledger")
+	lb := ledgerBars{}
+	flag.Float64Var(&lb.points, "points", 5, "with -ledger: how far a state may be off, in points of an endpoint's wall time")
+	flag.Float64Var(&lb.unknown, "unknown", 5, "with -ledger: per cent of an endpoint's wall time that may have no name")
+	flag.BoolVar(&lb.deep, "deep", false, "with -ledger: judge ledger_deep, too")
 	flag.Parse()
 	if *truthFile == "" || *reportFile == "" {
 		log.Fatal("judge: -truth and -report are required")
@@ -43,10 +50,22 @@ func main() {
 		b.ignore[what] = true
 	}
 
-	var truth doc.Truth
 	var report doc.Report
-	read(*truthFile, &truth)
 	raw := read(*reportFile, &report)
+	if *ledger {
+		var truth doc.Waits
+		read(*truthFile, &truth)
+		var drive *doc.Drive
+		if *driveFile != "" {
+			drive = &doc.Drive{}
+			read(*driveFile, drive)
+		}
+		v := judgeLedger(&truth, &report, drive, lb)
+		finish(v, v.Passed, *asJSON, *verbose)
+		return
+	}
+	var truth doc.Truth
+	read(*truthFile, &truth)
 	v := judge(&truth, &report, raw, b)
 	if *driveFile != "" {
 		var drive doc.Drive
@@ -54,17 +73,24 @@ func main() {
 		v.soundness(&truth, &drive)
 	}
 	v.decide(b)
-	if *asJSON {
+	finish(v, v.Passed, *asJSON, *verbose)
+}
+
+// finish prints a verdict, and ends with exit code 1 if it is against the report.
+func finish(v printer, passed, asJSON, verbose bool) {
+	if asJSON {
 		e := json.NewEncoder(os.Stdout)
 		e.SetIndent("", " ")
 		e.Encode(v)
 	} else {
-		v.print(os.Stdout, *verbose)
+		v.print(os.Stdout, verbose)
 	}
-	if !v.Passed {
+	if !passed {
 		os.Exit(1)
 	}
 }
+
+type printer interface{ print(w io.Writer, all bool) }
 
 // read decodes a JSON file and gives its bytes, too. An unreadable file is no
 // verdict: exit code 2.

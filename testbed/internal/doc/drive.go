@@ -29,4 +29,7 @@ type ScenarioResult struct {
 	Name       string `json:"name"`
 	Requests   uint64 `json:"requests"`
 	DurationNS int64  `json:"duration_ns"`
+	// WaitedNS is the sum of what the client waited, of waits-drive: no request
+	// can have taken the server longer.
+	WaitedNS uint64 `json:"waited_ns,omitempty"`
 }

@@ -6,6 +6,7 @@
 
 mod bpf;
 mod build;
+mod disk;
 mod gostall;
 mod load;
 mod process;
@@ -13,6 +14,7 @@ mod truth;
 
 pub use bpf::{BpfKind, all_of, all_programs, held_by, programs_of};
 pub use build::{Testbed, target_dir};
+pub use disk::SlowDisk;
 pub use gostall::{Finished, Gostall, Report};
 pub use load::{Saturation, get, load, wrk};
 pub use process::{Server, cpu_ns, rss_bytes, threads_of};

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::build::Testbed;
 use crate::process::{Server, bound};
 
-/// A running testbed/cmd/truth.
+/// A running testbed/cmd/truth, or another server that obeys as it does.
 #[derive(Debug)]
 pub struct Truth {
     server: Server,
@@ -37,6 +37,14 @@ impl Truth {
     ) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         Self::start_in(dir, testbed, server, driver, flags)
+    }
+
+    /// Starts testbed/cmd/waits, whose truth is where its requests' time goes; judge it with `-ledger`.
+    pub fn start_waits(testbed: &Testbed, flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let tmp = dir.path().to_string_lossy().into_owned();
+        let flags: Vec<&str> = ["-tmp", &tmp].iter().chain(flags).copied().collect();
+        Self::start_in(dir, testbed, "waits", "waits-drive", &flags)
     }
 
     fn start_in(
