@@ -105,16 +105,20 @@ func TestLedgerSoundness(t *testing.T) {
 			doc.Sent{Method: "GET", Route: e.Route, Status: 200, Count: 6})
 	}
 	for _, c := range []struct {
-		mutate func()
+		mutate func(*doc.Report)
 		reason string
 	}{
-		{func() {}, ""},
-		{func() { drive.Scenario = []doc.ScenarioResult{{Name: "/sleep", WaitedNS: 203 * ms}} }, ""},
-		{func() { drive.Scenario[0].WaitedNS = 201 * ms }, "client's"},
-		{func() { drive.Scenario, drive.Requests[0].Count = nil, 5 }, "1 faults"},
+		{func(*doc.Report) {}, ""},
+		{func(*doc.Report) { drive.Scenario = []doc.ScenarioResult{{Name: "/sleep", WaitedNS: 203 * ms}} }, ""},
+		{func(r *doc.Report) {
+			r.Endpoints[0].Latency.TotalNS += 4 * ms
+			r.Endpoints[0].Ledger["timer"] += 4 * ms
+		}, "client's"},
+		{func(*doc.Report) { drive.Requests[0].Count = 5 }, "1 faults"},
 	} {
-		c.mutate()
-		v := judgeLedger(truth, rightReport(), drive, ledgerBars{points: 5, unknown: 5})
+		report := rightReport()
+		c.mutate(report)
+		v := judgeLedger(truth, report, drive, ledgerBars{points: 5, unknown: 5})
 		if got := strings.Join(v.Reasons, "; "); v.Passed != (c.reason == "") || !strings.Contains(got, c.reason) {
 			t.Errorf("passed %v for %q; want %q", v.Passed, got, c.reason)
 		}
