@@ -166,7 +166,7 @@ struct gs_thread {
 	__u64 runq_ns;	  /* for a processor, */
 	__u64 throttled_ns; /* for its cgroup's time */
 	__u32 out_how;	  /* GS_OUT_* */
-	__u32 pad;
+	__u32 woken_throttled; /* ... into a cgroup that has used up its time */
 };
 enum gs_out {
 	GS_OUT_BLOCKED = 0,

@@ -133,9 +133,11 @@ struct {
 	__type(value, struct gs_conn);
 } near_conns SEC(".maps");
 
-/* The highest descriptor of each process in it: who looks for what is in flight need not look further. */
+/* The highest descriptor of each process in it: who looks for what is in flight need not look further.
+ * And what else he wants to know at a glance. */
 struct near_high {
 	__u32 fd[CONN_SLOTS];
+	__u32 throttled[CONN_SLOTS]; /* threads that their cgroup keeps off all processors now */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

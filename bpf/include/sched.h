@@ -6,6 +6,16 @@
 #ifndef GOSTALL_SCHED_H
 #define GOSTALL_SCHED_H
 
+/* A thread has become, or is no longer, one that its cgroup keeps from running. */
+static __always_inline void throttle_note(struct gs_thread *t, int more)
+{
+	__u32 zero = 0, slot = t->slot;
+	struct near_high *high = bpf_map_lookup_elem(&near_highs, &zero);
+
+	if (high && slot < CONN_SLOTS)
+		__sync_fetch_and_add(&high->throttled[slot], more);
+}
+
 /* The goroutine that a thread computes for, if it is one that serves a request itself. */
 static __always_inline __u64 computing(struct gs_thread *t, struct task_struct *task)
 {
@@ -44,6 +54,8 @@ static __always_inline void back_on(struct gs_thread *t, __u64 now)
 	if (!out || now <= out)
 		return;
 	off = now - out;
+	if (t->out_how == GS_OUT_THROTTLED || t->woken_throttled)
+		throttle_note(t, -1);
 	if (t->enter_ns) {
 		if (t->out_how == GS_OUT_RUNNABLE) {
 			t->runq_ns += off;
@@ -52,7 +64,10 @@ static __always_inline void back_on(struct gs_thread *t, __u64 now)
 		} else {
 			woken = t->wake_ns > out && t->wake_ns < now ? t->wake_ns : now;
 			t->blocked_ns += woken - out;
-			t->runq_ns += now - woken;
+			if (t->woken_throttled)
+				t->throttled_ns += now - woken;
+			else
+				t->runq_ns += now - woken;
 		}
 		return;
 	}
@@ -92,6 +107,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		else
 			t->out_how = throttled(prev) ? GS_OUT_THROTTLED : GS_OUT_RUNNABLE;
 		t->out_g = t->enter_ns ? 0 : computing(t, prev);
+		t->woken_throttled = 0;
+		if (t->out_how == GS_OUT_THROTTLED)
+			throttle_note(t, 1);
 	}
 	t = bpf_task_storage_get(&threads, next, 0, 0);
 	if (t)
@@ -104,8 +122,12 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 {
 	struct gs_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
 
-	if (t && t->out_ns && !t->wake_ns)
+	if (t && t->out_ns && !t->wake_ns) {
 		t->wake_ns = bpf_ktime_get_ns();
+		t->woken_throttled = throttled(task);
+		if (t->woken_throttled)
+			throttle_note(t, 1);
+	}
 	return 0;
 }
 

@@ -1,8 +1,6 @@
 //! Does the ledger say where the time went? A server whose handlers spend known times in known states measures itself;
 //! the judge holds the report against that: every state within 5 points of an endpoint's wall time, at most 5 % of it
 //! without a name, and the states sum to the wall time to the nanosecond.
-//!
-//! Ignored until the report has a ledger: `cargo test -p gostall --test ledger -- --ignored`.
 
 use gostall_rig::{Gostall, SlowDisk, Testbed, Truth, need_root};
 use serde_json::Value;
@@ -10,7 +8,7 @@ use serde_json::Value;
 const GOSTALL: &str = env!("CARGO_BIN_EXE_gostall");
 
 /// Requests per endpoint one after the other, and as many again over four connections at once.
-const REQUESTS: &str = "8";
+const REQUESTS: &str = "24";
 
 /// A run over some groups of endpoints (`waits-drive -list` shows them), on a server by the given Go.
 fn judged(release: &str, groups: &str, flags: &[&str]) {
@@ -53,31 +51,26 @@ fn pass(what: &str, verdict: &Value) {
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn on_a_cpu_and_waiting_for_one() {
     judged("local", "cpu", &[]);
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn throttled_by_a_quota() {
     judged("local", "quota", &["-quota", "10ms/50ms"]);
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn waiting_for_a_p() {
     judged("local", "procs", &["-procs", "1"]);
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn sleeps_locks_and_channels() {
     judged("local", "park", &[]);
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn blocked_syscalls() {
     match SlowDisk::new(400) {
         Ok(disk) => judged(
@@ -93,45 +86,38 @@ fn blocked_syscalls() {
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn clients_and_upstreams() {
     judged("local", "net", &[]);
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn over_tls() {
     judged_over(Some("-tls"), "local", "net,/sleep", &["-tls"]);
 }
 
 /// A client's wait is the stream's there, not a socket's.
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn over_http2() {
     judged_over(Some("-h2"), "local", "net,/sleep", &["-tls"]);
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn the_collector() {
     judged("local", "gc", &["-gogc", "20"]);
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn several_states_in_one_request() {
     judged("local", "mix", &[]);
 }
 
 /// The runtime's insides differ between releases: all of the ordinary groups, by an old and by the newest one.
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn go_1_19() {
     judged("1.19.13", "cpu,park,syscall,net,gc,mix", &[]);
 }
 
 #[test]
-#[ignore = "the report has no ledger yet"]
 fn go_1_27() {
     judged("1.27.3", "cpu,park,syscall,net,gc,mix", &[]);
 }

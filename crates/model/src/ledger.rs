@@ -145,6 +145,7 @@ times! {
     Samples: u64 {
         running,
         runq_go,
+        throttled,
         lock,
         channel,
         timer,
@@ -167,6 +168,7 @@ impl Samples {
             Doing::Running => &mut self.running,
             Doing::InCall => &mut self.in_call,
             Doing::State(S::RunqGo) => &mut self.runq_go,
+            Doing::State(S::Throttled) => &mut self.throttled,
             Doing::State(S::Lock) => &mut self.lock,
             Doing::State(S::Channel) => &mut self.channel,
             Doing::State(S::Timer) => &mut self.timer,
@@ -181,9 +183,10 @@ impl Samples {
         } += 1;
     }
 
-    fn waits(&self) -> [(LedgerState, u64); 12] {
+    fn waits(&self) -> [(LedgerState, u64); 13] {
         [
             (S::RunqGo, self.runq_go),
+            (S::Throttled, self.throttled),
             (S::Lock, self.lock),
             (S::Channel, self.channel),
             (S::Timer, self.timer),
@@ -199,8 +202,10 @@ impl Samples {
     }
 }
 
-/// Fewer looks than this say nothing.
+/// Fewer looks than this say nothing of a large part of the time; of a small part one is enough, for it cannot be far
+/// off.
 const ENOUGH: u64 = 3;
+const SMALL: f64 = 0.12;
 
 /// Splits `total_ns` completely: the states' sum is it.
 pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap<String, u64> {
@@ -244,7 +249,7 @@ pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap
     for (state, ns) in kept_off {
         take(state, ns);
     }
-    if looks >= ENOUGH {
+    if looks >= ENOUGH || looks > 0 && (between as f64) < total_ns as f64 * SMALL {
         // Who was kept from a processor was found running, too.
         let off: u64 = kept_off.iter().map(|k| k.1).sum();
         let share = |n: u64| between as f64 * n as f64 / looks as f64;

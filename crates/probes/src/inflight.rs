@@ -109,7 +109,7 @@ impl Probes {
             |map| MapHandle::try_from(map).map_err(|e: libbpf_rs::Error| fail(e.to_string()));
         let near = Mapped::new(&maps.near_conns).map_err(|e| fail(e.to_string()))?;
         Ok(InFlight {
-            descriptors: near.entries / (size_of::<types::near_high>() / size_of::<u32>()),
+            descriptors: near.entries / types::near_high::default().fd.len(),
             high: Mapped::new(&maps.near_highs).map_err(|e| fail(e.to_string()))?,
             far: handle(&maps.conns)?,
             far_places: Mapped::new(&maps.far_places).map_err(|e| fail(e.to_string()))?,
@@ -130,6 +130,12 @@ fn request(slot: u32, c: &types::gs_conn, place: Place) -> Option<Request> {
 }
 
 impl InFlight {
+    /// Whether threads of a process are kept off all processors by its cgroup at this moment.
+    pub fn throttled(&self, slot: u32) -> bool {
+        let now = self.high.get(0).throttled;
+        now.get(slot as usize).is_some_and(|n| *n > 0)
+    }
+
     /// Calls `each` with every request.
     pub fn each(&self, mut each: impl FnMut(Request)) {
         for (slot, fd) in self.high.get(0).fd.into_iter().enumerate() {

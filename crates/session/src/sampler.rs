@@ -19,8 +19,8 @@ use crate::waits::TimerChannel;
 const PERIOD: Duration = Duration::from_millis(10);
 /// The longest, where there is much to look at.
 const LONGEST: Duration = Duration::from_millis(250);
-/// The part of a core that looking may cost.
-const BUDGET: f64 = 0.005;
+/// The part of a core that looking may cost. A debug build is ten times slower at it and no measure.
+const BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.005 };
 /// Goroutines looked at in one go; the kernel takes 1024 pieces at most.
 const AT_ONCE: usize = 512;
 /// Stacks looked at in one go, and how much of each.
@@ -233,6 +233,10 @@ fn look(
         {
             doing = Doing::State(LedgerState::Timer);
         }
+        // Ready, and no thread of its process may run.
+        if doing == Doing::State(LedgerState::RunqGo) && in_flight.throttled(r.slot) {
+            doing = Doing::State(LedgerState::Throttled);
+        }
         // Had it ended meanwhile, this would be the next request's, or nobody's.
         if in_flight.goes_on(r) {
             found.push((r.leaf, doing));
@@ -242,18 +246,17 @@ fn look(
 
 /// Does a goroutine that waits for a channel wait for a timer's?
 fn is_timers(pid: u32, g: u64, sudog: u64, at: TimerChannel) -> bool {
-    let mut first = [0u8; 8];
-    let (mut channel, mut timer) = ([0u8; 8], [0u8; 8]);
-    read_pieces(pid, &[sudog], first.len(), &mut first) == 1
+    let (mut first, mut to) = ([0u8; 8], [0u8; 8]);
+    let mut channel = [0u8; TimerChannel::CHANNEL];
+    let mut element = [0u8; TimerChannel::TYPE];
+    let read = |from: u64, to: &mut [u8]| read_pieces(pid, &[from], to.len(), to) == 1;
+    read(sudog, &mut first)
         && u64::from_ne_bytes(first) == g
-        && read_pieces(pid, &[sudog + at.sudog_c], channel.len(), &mut channel) == 1
-        && read_pieces(
-            pid,
-            &[u64::from_ne_bytes(channel).wrapping_add(at.hchan_timer)],
-            timer.len(),
-            &mut timer,
-        ) == 1
-        && u64::from_ne_bytes(timer) != 0
+        && read(sudog + at.sudog_c, &mut to)
+        && read(u64::from_ne_bytes(to), &mut channel)
+        && at
+            .element(&channel)
+            .is_some_and(|t| read(t, &mut element) && TimerChannel::is_time(&element))
 }
 
 /// Return addresses of a parked goroutine, innermost first, by its frame pointers.

@@ -89,30 +89,52 @@ pub(crate) struct Offsets {
     pub(crate) timer: Option<TimerChannel>,
 }
 
-/// How a goroutine that receives from a channel leads to that channel's timer: `g.waiting` is a sudog, which has the
-/// channel, which has had its timer since Go 1.23. Read from the debug information of a release of each minor
-/// version; that it is a sudog is seen by its first word, which is the goroutine.
+/// How a goroutine that receives from a channel leads to what the channel is for: `g.waiting` is a sudog, which has the
+/// channel, which has the type of its elements. A timer's or ticker's channel is one of `time.Time` with room for one.
+/// Read from the debug information of a release of each minor version; that it is a sudog is seen by its first word,
+/// which is the goroutine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TimerChannel {
     pub(crate) waiting: u32,
     pub(crate) sudog_c: u64,
-    pub(crate) hchan_timer: u64,
+    pub(crate) hchan_elemtype: u64,
 }
 
+/// `abi.Type.Hash` of `time.Time`: up to Go 1.23, of 1.24, since.
+const TIME_HASHES: [u32; 3] = [0x8cac_3de9, 0x7293_4877, 0x7353_c2e9];
+const TIME_SIZE: u64 = 24;
+const KIND_STRUCT: u8 = 25;
+
 impl TimerChannel {
+    /// How much of a channel and of a type is looked at.
+    pub(crate) const CHANNEL: usize = 48;
+    pub(crate) const TYPE: usize = 24;
+
     fn of(minor: u32, startpc: u32) -> Option<Self> {
-        let sudog_c = match minor {
-            23..=25 => 80,
-            // Two words: what the collector follows, and the address whatever it follows.
-            26..=27 => 96,
-            _ => return None,
-        };
+        if !(19..=27).contains(&minor) {
+            return None;
+        }
         Some(Self {
             // startpc, racectx, waiting: in all of them.
             waiting: startpc + 16,
-            sudog_c,
-            hchan_timer: 32,
+            // Since 1.26 two words: what the collector follows, and the address whatever it follows.
+            sudog_c: if minor < 26 { 80 } else { 96 },
+            // 1.23 put the timer before it.
+            hchan_elemtype: if minor < 23 { 32 } else { 40 },
         })
+    }
+
+    /// The type of a channel's elements, if it has room for one; by the channel's first bytes.
+    pub(crate) fn element(&self, channel: &[u8; Self::CHANNEL]) -> Option<u64> {
+        let word = |at: usize| u64::from_ne_bytes(channel[at..at + 8].try_into().expect("8 bytes"));
+        (word(8) == 1).then(|| word(self.hchan_elemtype as usize))
+    }
+
+    /// Whether it is time.Time, by the type's first bytes.
+    pub(crate) fn is_time(of: &[u8; Self::TYPE]) -> bool {
+        let size = u64::from_ne_bytes(of[..8].try_into().expect("8 bytes"));
+        let hash = u32::from_ne_bytes(of[16..20].try_into().expect("4 bytes"));
+        size == TIME_SIZE && TIME_HASHES.contains(&hash) && of[23] & 31 == KIND_STRUCT
     }
 }
 
