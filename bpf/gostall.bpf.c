@@ -26,6 +26,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "incoming.h"
 #include "outgoing.h"
 #include "conns.h"
+#include "headers.h"
 #include "tail.h"
 #include "threads.h"
 #include "lineage.h"

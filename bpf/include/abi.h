@@ -106,7 +106,12 @@ struct gs_http {
 	__s32 resp_status;
 	__s32 grpc_method; /* found at the first call; -1: not yet */
 	__s32 req_tls;
+	__s32 req_header;
+	__s32 maps; /* GS_MAPS_* */
 };
+/* How Go's maps lie in memory; 0: not known. */
+#define GS_MAPS_BUCKETS 1 /* up to Go 1.23 */
+#define GS_MAPS_SWISS 2
 
 /* Cookies of the probes at handlers. */
 #define GS_HOOK_JBE 1	  /* on a stack check's branch: nothing when it is taken */
@@ -266,7 +271,8 @@ struct gs_conn {
 	__u64 pattern_len;
 	__u8 hname[22];
 	__u8 routed_object; /* GS_ROUTED_*: what `routed` is */
-	__u8 pad[17];
+	__u8 pad[9];
+	__u64 request;	  /* the *http.Request its handler was called with, there; 0 once read */
 };
 _Static_assert(sizeof(struct gs_conn) == 192, "whole cache lines");
 

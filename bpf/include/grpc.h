@@ -141,7 +141,7 @@ int on_grpc_stream(struct pt_regs *regs)
 	count(GS_CNT_HANDLED);
 	leaf = grpc_leaf(s, tg, stream);
 	leaf_proto(leaf, GS_PROTO_GRPC);
-	stream_begin(leaf, 0);
+	stream_begin(leaf, 0, 0);
 	key = stream_key(s->call.slot, s->call.g);
 	c = conn_get(key);
 	if (c)

@@ -169,7 +169,7 @@ __noinline __u64 parents_conn(__u64 parent)
 }
 
 /* A request that has no connection of its own, for the goroutine in call.g. */
-__noinline int stream_begin(__u32 leaf, __u64 writer)
+__noinline int stream_begin(__u32 leaf, __u64 writer, __u64 request)
 {
 	struct scratch *s = scratch_get();
 	struct gs_goroutine *fresh;
@@ -204,6 +204,7 @@ __noinline int stream_begin(__u32 leaf, __u64 writer)
 	c->leaf = leaf;
 	c->g = s->call.g;
 	c->writer = writer;
+	c->request = request;
 	c->more = 1;
 	fresh->kind = GS_G_OWNER;
 	fresh->conn = key;
@@ -277,6 +278,7 @@ int on_handler(struct pt_regs *regs)
 		c->phase = GS_P_DONE;
 		c->leaf = leaf;
 		c->writer = writer;
+		c->request = request;
 		c->more = 1;
 		return 0;
 	}
@@ -284,7 +286,7 @@ int on_handler(struct pt_regs *regs)
 	/* The ResponseWriter of HTTP/2 is a pointer to its state, until it is done. */
 	if (!user_u64(&rws, writer))
 		rws = 0;
-	stream_begin(leaf, rws);
+	stream_begin(leaf, rws, request);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ pub use error::Error;
 pub use event::{Call, Event, FdSeen};
 pub use hooks::{HOOK_ARG_SHIFT, HOOK_MATCHED, Hook, HookKind, HookSet, Hooks};
 pub use loader::Probes;
-pub use process::{HttpOffsets, Layout, RolePc, SlotState};
+pub use process::{GoMaps, HttpOffsets, Layout, RolePc, SlotState};
 pub use read::{Counters, Protocols};
 pub use stats::{RunStats, RunTotals};
 pub use syscalls::{Filter, TailRule};
