@@ -229,6 +229,7 @@ enum gs_resp {
 #define GS_ROUTED_CONTEXT 1 /* its own context, with the template somewhere in it */
 #define GS_ROUTED_GORILLA 2 /* gorilla's *Route */
 #define GS_ROUTED_HANDLER 3 /* a request at a handler: a router may have been there or not */
+#define GS_ROUTED_FIBER 5 /* fiber's *Route, the last one tried */
 #define GS_ROUTED_NOWHERE 4 /* a router was called and has not chosen yet */
 
 /* Three cache lines: the first is all that most requests touch. */

@@ -44,6 +44,14 @@ pub enum HookKind {
     GorillaBegin,
     /// gorilla's router has chosen a route.
     Gorilla,
+    /// fiber tries a route.
+    Fiber,
+    /// fiber knows whether it fits.
+    FiberMatched,
+    /// httprouter looks a path up.
+    HttprouterBegin,
+    /// httprouter has found its handle and parameters, or none.
+    Httprouter,
 }
 
 /// A site.
@@ -161,6 +169,10 @@ impl Probes {
             HookKind::Echo,
             HookKind::GorillaBegin,
             HookKind::Gorilla,
+            HookKind::FiberMatched,
+            HookKind::Fiber,
+            HookKind::Httprouter,
+            HookKind::HttprouterBegin,
             HookKind::Handler,
         ];
         let mut links = Vec::new();
@@ -189,6 +201,10 @@ impl Probes {
                 HookKind::Echo => &p.on_echo,
                 HookKind::GorillaBegin => &p.on_gorilla_begin,
                 HookKind::Gorilla => &p.on_gorilla,
+                HookKind::Fiber => &p.on_fiber,
+                HookKind::FiberMatched => &p.on_fiber_matched,
+                HookKind::HttprouterBegin => &p.on_httprouter_begin,
+                HookKind::Httprouter => &p.on_httprouter,
             };
             links.push(multi(program, path, &here, "the uprobes at handlers")?);
         }

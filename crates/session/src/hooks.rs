@@ -145,6 +145,46 @@ fn routers(binary: &Binary, hooks: &mut Hooks) {
             hooks.routers.push(hook(kind, site, 0));
         }
     }
+    // httprouter keeps no template: it is put together from the path and where in it the parameters' values lie. What
+    // followed v1.3.0, the last release, hands them back another way; it is known by its getParams, and left alone.
+    let unreleased = "github.com/julienschmidt/httprouter.(*Router).getParams";
+    if binary.inlined_into(&[unreleased])[0].absent() {
+        around(
+            binary,
+            [
+                "github.com/julienschmidt/httprouter.(*Router).ServeHTTP",
+                "github.com/julienschmidt/httprouter.(*node).getValue",
+            ],
+            [HookKind::HttprouterBegin, HookKind::Httprouter],
+            hooks,
+        );
+    }
+    around(
+        binary,
+        [
+            "github.com/gofiber/fiber/v2.(*App).next",
+            "github.com/gofiber/fiber/v2.(*Route).match",
+        ],
+        [HookKind::Fiber, HookKind::FiberMatched],
+        hooks,
+    );
+}
+
+/// Where a caller calls a function, and where it has what that returned; neither without the other.
+fn around(binary: &Binary, names: [&str; 2], kinds: [HookKind; 2], hooks: &mut Hooks) {
+    let found = binary.find(&names);
+    let [Some(caller), Some(callee)] = &found[..] else {
+        return;
+    };
+    let calls = binary.call_site(caller, callee);
+    let returns = binary.return_site(caller, callee);
+    if calls.len() == returns.len() {
+        for (kind, sites) in kinds.into_iter().zip([calls, returns]) {
+            hooks
+                .routers
+                .extend(sites.into_iter().map(|s| hook(kind, s, 0)));
+        }
+    }
 }
 
 /// gRPC's server: where streams are handed out, and where either transport is given a status.
