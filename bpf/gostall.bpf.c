@@ -31,6 +31,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "threads.h"
 #include "lineage.h"
 #include "handlers.h"
+#include "streams.h"
 #include "params.h"
 #include "routers.h"
 #include "grpc.h"

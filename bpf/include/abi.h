@@ -116,7 +116,9 @@ struct gs_http {
 /* Cookies of the probes at handlers. */
 #define GS_HOOK_JBE 1	  /* on a stack check's branch: nothing when it is taken */
 #define GS_HOOK_MATCHED 2	  /* the router is done with the request */
+#define GS_HOOK_GRPC 4	  /* the stream is of gRPC's own transport */
 #define GS_HOOK_ARG_SHIFT 4 /* which argument the *http.Request is */
+#define GS_HOOK_STATUS_SHIFT 8 /* on_http2_left: where the status is */
 
 /* A target process: what its executable says of itself. Filled by user space. */
 enum gs_slot_state {
