@@ -133,6 +133,7 @@ int on_http2_left(struct pt_regs *regs)
 	__u64 key = 0, rws = 0, stream = 0, writer = GO_ARG0(regs);
 	struct scratch *s = hook_call(regs);
 	struct gs_conn *c;
+	__s32 offset;
 	__u32 left;
 
 	if (!s)
@@ -144,7 +145,8 @@ int on_http2_left(struct pt_regs *regs)
 	left = stream_left(s, c, stream);
 	if (!left)
 		return 0;
-	c->status = left == LEFT_UNSENT || c->grpc ? 0 : status_at(rws, bpf_get_attach_cookie(regs) >> GS_HOOK_STATUS_SHIFT);
+	offset = bpf_get_attach_cookie(regs) >> GS_HOOK_STATUS_SHIFT;
+	c->status = left == LEFT_UNSENT || c->grpc ? 0 : status_at(rws, offset);
 	if (c->routed)
 		route_learn(c, key);
 	stream_end(s, c, key, 1);
