@@ -106,12 +106,19 @@ struct gs_http {
 	__s32 resp_status;
 	__s32 grpc_method; /* found at the first call; -1: not yet */
 	__s32 req_tls;
+	__s32 req_header;
+	__s32 maps; /* GS_MAPS_* */
 };
+/* How Go's maps lie in memory; 0: not known. */
+#define GS_MAPS_BUCKETS 1 /* up to Go 1.23 */
+#define GS_MAPS_SWISS 2
 
 /* Cookies of the probes at handlers. */
 #define GS_HOOK_JBE 1	  /* on a stack check's branch: nothing when it is taken */
 #define GS_HOOK_MATCHED 2	  /* the router is done with the request */
+#define GS_HOOK_GRPC 4	  /* the stream is of gRPC's own transport */
 #define GS_HOOK_ARG_SHIFT 4 /* which argument the *http.Request is */
+#define GS_HOOK_STATUS_SHIFT 8 /* on_http2_left: where the status is */
 
 /* A target process: what its executable says of itself. Filled by user space. */
 enum gs_slot_state {
@@ -237,6 +244,7 @@ enum gs_resp {
 #define GS_ROUTED_CONTEXT 1 /* its own context, with the template somewhere in it */
 #define GS_ROUTED_GORILLA 2 /* gorilla's *Route */
 #define GS_ROUTED_HANDLER 3 /* a request at a handler: a router may have been there or not */
+#define GS_ROUTED_FIBER 5 /* fiber's *Route, the last one tried */
 #define GS_ROUTED_NOWHERE 4 /* a router was called and has not chosen yet */
 
 /* Three cache lines: the first is all that most requests touch. */
@@ -279,7 +287,8 @@ struct gs_conn {
 	__u64 pattern_len;
 	__u8 hname[22];
 	__u8 routed_object; /* GS_ROUTED_*: what `routed` is */
-	__u8 pad[17];
+	__u8 pad[9];
+	__u64 request;	  /* the *http.Request its handler was called with, there; 0 once read */
 };
 _Static_assert(sizeof(struct gs_conn) == 192, "whole cache lines");
 

@@ -141,7 +141,7 @@ int on_grpc_stream(struct pt_regs *regs)
 	count(GS_CNT_HANDLED);
 	leaf = grpc_leaf(s, tg, stream);
 	leaf_proto(leaf, GS_PROTO_GRPC);
-	stream_begin(leaf, 0);
+	stream_begin(leaf, 0, 0);
 	key = stream_key(s->call.slot, s->call.g);
 	c = conn_get(key);
 	if (c)
@@ -168,8 +168,8 @@ static __always_inline __u32 grpc_code(__u64 proto)
 SEC("uprobe.multi")
 int on_grpc_status(struct pt_regs *regs)
 {
-	__u64 key = 0, proto = 0, status = GO_ARG2(regs);
-	__u32 code = 0;
+	__u64 key = 0, proto = 0, stream = GO_ARG1(regs), status = GO_ARG2(regs);
+	__u32 code = 0, left;
 	struct scratch *s;
 	struct gs_conn *c;
 
@@ -183,8 +183,12 @@ int on_grpc_status(struct pt_regs *regs)
 	if (status && user_u64(&proto, status) && proto)
 		code = grpc_code(proto);
 	c->status = code < GRPC_CODES ? GS_STATUS_GRPC + code : GS_STATUS_UNSEEN;
-	if (c->grpc == GS_GRPC_OWN)
-		stream_end(s, c, key, 0);
+	if (c->grpc == GS_GRPC_OWN) {
+		left = stream_left(s, c, stream) != 0;
+		if (left)
+			c->status = 0;
+		stream_end(s, c, key, left);
+	}
 	return 0;
 }
 

@@ -169,7 +169,7 @@ __noinline __u64 parents_conn(__u64 parent)
 }
 
 /* A request that has no connection of its own, for the goroutine in call.g. */
-__noinline int stream_begin(__u32 leaf, __u64 writer)
+__noinline int stream_begin(__u32 leaf, __u64 writer, __u64 request)
 {
 	struct scratch *s = scratch_get();
 	struct gs_goroutine *fresh;
@@ -204,6 +204,7 @@ __noinline int stream_begin(__u32 leaf, __u64 writer)
 	c->leaf = leaf;
 	c->g = s->call.g;
 	c->writer = writer;
+	c->request = request;
 	c->more = 1;
 	fresh->kind = GS_G_OWNER;
 	fresh->conn = key;
@@ -277,6 +278,7 @@ int on_handler(struct pt_regs *regs)
 		c->phase = GS_P_DONE;
 		c->leaf = leaf;
 		c->writer = writer;
+		c->request = request;
 		c->more = 1;
 		return 0;
 	}
@@ -284,7 +286,7 @@ int on_handler(struct pt_regs *regs)
 	/* The ResponseWriter of HTTP/2 is a pointer to its state, until it is done. */
 	if (!user_u64(&rws, writer))
 		rws = 0;
-	stream_begin(leaf, rws);
+	stream_begin(leaf, rws, request);
 	return 0;
 }
 
@@ -325,71 +327,6 @@ int on_http1_finish(struct pt_regs *regs)
 	if (c->kind == GS_K_STREAM)
 		stream_end(s, c, key, 0);
 	return 0;
-}
-
-/* In HTTP/2's handlerDone, where the stream's state is given back: its last frame has
- * been written. */
-SEC("uprobe.multi")
-int on_http2_done(struct pt_regs *regs)
-{
-	struct scratch *s;
-	struct gs_conn *c;
-	__u64 key = 0;
-	__u32 broken;
-
-	s = hook_enter(regs);
-	if (!s)
-		return 0;
-	c = hook_conn(s, &key);
-	if (!c || c->kind != GS_K_STREAM || !c->active)
-		return 0;
-	/* golang.org/x/net/http2 and the copy in net/http differ: the cookie is the offset. */
-	if (c->grpc != GS_GRPC_WITHIN)
-		c->status = status_at(GO_ARG2(regs), bpf_get_attach_cookie(regs));
-	/* A gRPC call that was given no status has been left by its client. */
-	broken = c->grpc == GS_GRPC_WITHIN && !c->status;
-	if (c->routed)
-		route_learn(c, key);
-	stream_end(s, c, key, broken);
-	return 0;
-}
-
-/* A stream ends without its last frame. */
-static __always_inline int stream_broken(struct pt_regs *regs)
-{
-	struct scratch *s = hook_enter(regs);
-	struct gs_conn *c;
-	__u64 key = 0;
-	__s32 offset;
-	__u8 sent = 0;
-
-	if (!s)
-		return 0;
-	c = hook_conn(s, &key);
-	if (!c || c->kind != GS_K_STREAM || !c->active)
-		return 0;
-	/* status is followed by wroteHeader and sentHeader. */
-	offset = bpf_get_attach_cookie(regs);
-	if (c->writer && offset >= 0 &&
-	    !bpf_probe_read_user(&sent, 1, (void *)(c->writer + offset + 9)) && sent)
-		c->status = status_at(c->writer, offset);
-	stream_end(s, c, key, 1);
-	return 0;
-}
-
-/* An HTTP/2 handler has panicked: its stream is about to be reset. */
-SEC("uprobe.multi")
-int on_http2_panic(struct pt_regs *regs)
-{
-	return stream_broken(regs);
-}
-
-/* Up to Go 1.21 the state of a stream whose client has left is not given back: then the
- * handler's goroutine takes its leave of the connection's with the request still open. */
-SEC("uprobe.multi")
-int on_http2_left(struct pt_regs *regs)
-{
-	return stream_broken(regs);
 }
 
 /* http.Error(w, text, code): the router's own 404 and 405, as on the wire. */

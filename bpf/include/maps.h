@@ -225,6 +225,19 @@ struct {
 	__type(value, __u64);
 } goids SEC(".maps");
 
+/* slot << 48 ^ a stream of HTTP/2 or gRPC, there: broken off by its client, whose handler
+ * is yet to find out. Full: the oldest goes, and its request ends as if nothing had been. */
+struct gs_broken {
+	__u64 at_ns;
+	__u64 left; /* LEFT_* */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct gs_broken);
+} broken SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 * 1024 * 1024);

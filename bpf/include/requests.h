@@ -72,7 +72,7 @@ static __always_inline void request_begin(struct gs_conn *c, __u64 first_byte)
 	if (c->more) {
 		c->trace_hi = c->trace_lo = c->span = 0;
 		c->routed_object = 0;
-		c->writer = c->routed = c->pattern = 0;
+		c->writer = c->routed = c->pattern = c->request = 0;
 		c->more = 0;
 	}
 	c->skip = settings.sample_n > 1 && bpf_get_prandom_u32() % settings.sample_n != 0;

@@ -90,4 +90,63 @@ int on_gorilla(struct pt_regs *regs)
 	return route ? router_left(regs, route, GS_ROUTED_GORILLA) : 0;
 }
 
+/* fiber: (*App).next calls (*Route).match, of one route after the other until one fits. */
+SEC("uprobe.multi")
+int on_fiber(struct pt_regs *regs)
+{
+	return router_left(regs, GO_ARG0(regs), GS_ROUTED_FIBER);
+}
+
+/* ... and has its answer. */
+SEC("uprobe.multi")
+int on_fiber_matched(struct pt_regs *regs)
+{
+	return GO_ARG0(regs) & 0xff ? 0 : router_left(regs, 1, GS_ROUTED_NOWHERE);
+}
+
+/* httprouter: at the call of (*node).getValue(path). */
+SEC("uprobe.multi")
+int on_httprouter_begin(struct pt_regs *regs)
+{
+	__u64 key = 0, path = GO_ARG1(regs), len = GO_ARG2(regs);
+	struct scratch *s = hook_enter(regs);
+	struct gs_conn *c;
+
+	if (!s)
+		return 0;
+	routes_useless(s->call.slot);
+	c = hook_conn(s, &key);
+	if (!c || !c->active)
+		return 0;
+	c->routed = 1;
+	c->more = 1;
+	c->routed_object = GS_ROUTED_NOWHERE;
+	c->pattern = path;
+	c->pattern_len = len;
+	return 0;
+}
+
+/* ... and where it has returned (handle, Params, bool). */
+SEC("uprobe.multi")
+int on_httprouter(struct pt_regs *regs)
+{
+	__u64 handle = GO_ARG0(regs), params = GO_ARG1(regs), n = GO_ARG2(regs), key = 0, path;
+	struct scratch *s = hook_enter(regs);
+	struct gs_conn *c;
+
+	if (!s)
+		return 0;
+	c = hook_conn(s, &key);
+	if (!c || !c->active || c->routed_object != GS_ROUTED_NOWHERE || !c->pattern)
+		return 0;
+	path = c->pattern;
+	c->pattern = 0;
+	if (!handle)
+		return 0;
+	c->routed = 0;
+	if (params_text(path, c->pattern_len, params, n))
+		route_known(c->leaf);
+	return 0;
+}
+
 #endif

@@ -86,13 +86,17 @@ static long context_word(__u32 i, void *ctx)
 	return 0;
 }
 
-static __always_inline __u32 context_text(__u8 *to, __u64 object)
+static __always_inline __u32 context_text(__u8 *to, __u64 object, __u32 words)
 {
 	struct context_look l = { .object = object };
 
-	bpf_loop(CONTEXT_WORDS, context_word, &l, 0);
+	bpf_loop(words, context_word, &l, 0);
 	return l.from ? route_text(to, l.from, l.len) : 0;
 }
+
+/* fiber: the last string with a slash of a Route, up to and with its Path (v2.0 to v2.52);
+ * behind that is the slice of its parameters. */
+#define FIBER_WORDS 18
 
 /* gorilla/mux: a route's expression for the path begins with its template. The offset is
  * that of all releases since 1.7. */
@@ -128,7 +132,9 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	/* The request may be gone by now; a router further in may have written on it since
 	 * the last handler we saw. User space takes the first that fits the path. */
 	if (c->routed_object == GS_ROUTED_CONTEXT)
-		fresh.len = context_text(fresh.text, c->routed);
+		fresh.len = context_text(fresh.text, c->routed, CONTEXT_WORDS);
+	else if (c->routed_object == GS_ROUTED_FIBER)
+		fresh.len = context_text(fresh.text, c->routed, FIBER_WORDS);
 	else if (c->routed_object == GS_ROUTED_GORILLA)
 		fresh.len = gorilla_text(fresh.text, c->routed);
 	else if (c->routed_object == GS_ROUTED_NOWHERE)
@@ -152,6 +158,7 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	asm volatile("" : "+r"(at));
 	if ((c->status == 404 || c->status == 405) &&
 	    (c->routed_object == GS_ROUTED_CONTEXT || c->routed_object == GS_ROUTED_GORILLA ||
+	     c->routed_object == GS_ROUTED_FIBER ||
 	     (at < GS_ROUTE_TEXT && fresh.text[at] == '*')))
 		return 0;
 	fresh.protos = r ? r->protos : GS_PROTO_HTTP1;

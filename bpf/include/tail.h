@@ -158,6 +158,11 @@ static __always_inline void event_head(struct scratch *s, struct pt_regs *regs, 
 	if (k->leaf >= GS_FIRST_NODE && k->conn_key) {
 		key = k->conn_key;
 		c = conn_get(key);
+		/* Once answered, the response keeps its request only until its goroutine has
+		 * written the last of it; a child's call may come later. */
+		if (c && c->request && c->active &&
+		    (c->resp != GS_R_COMPLETE || !k->goid || k->g == c->g))
+			trace_learn(c, key);
 		if (c && (c->trace_hi | c->trace_lo)) {
 			e->trace_hi = c->trace_hi;
 			e->trace_lo = c->trace_lo;

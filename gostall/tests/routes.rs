@@ -49,3 +49,13 @@ fn gin() {
 fn gorilla() {
     routed("gorilla");
 }
+
+#[test]
+fn httprouter() {
+    routed("httprouter");
+}
+
+#[test]
+fn fiber() {
+    routed("fiber");
+}

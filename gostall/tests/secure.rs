@@ -1,6 +1,9 @@
 //! Requests that the wire does not show: TLS, HTTP/2, gRPC. The same truths, held against the same bars as plain HTTP/1.
 
-use gostall_rig::{Gostall, Report, Testbed, Truth, need_root};
+use std::process::Command;
+use std::time::Duration;
+
+use gostall_rig::{Gostall, Report, Server, Testbed, Truth, need_root};
 use serde_json::Value;
 
 const GOSTALL: &str = env!("CARGO_BIN_EXE_gostall");
@@ -34,8 +37,7 @@ fn protocol_of(report: &Report, route: &str) -> String {
     one.map_or(String::new(), |e| e["protocol"].to_string())
 }
 
-/// A connection taken over under TLS answers unseen: its statuses are left out, not made up. `aborts`: whether the
-/// client had left when the last frame was written is not looked at since Go 1.22.
+/// A connection taken over under TLS answers unseen: its statuses are left out, not made up.
 fn tls(release: &str, kind: &str, mode: &str, skip: &str) {
     need_root();
     let truth = Truth::start(&Testbed::of(release, kind), &["-tls"]);
@@ -55,19 +57,19 @@ fn http1_over_tls() {
 
 #[test]
 fn http2_over_tls() {
-    tls("local", "static", "-h2", "aborts,static");
+    tls("local", "static", "-h2", "static");
 }
 
 /// The stack check's branch is where the probes stand; HTTP/2 keeps the state of broken streams.
 #[test]
 fn http2_of_go_1_19_stripped() {
-    tls("1.19.13", "cgostrip", "-h2", "aborts,detach,static");
+    tls("1.19.13", "cgostrip", "-h2", "detach,static");
 }
 
 /// HTTP/2 is a package of its own.
 #[test]
 fn http2_of_go_1_27_stripped() {
-    tls("1.27.3", "strip", "-h2", "aborts,static");
+    tls("1.27.3", "strip", "-h2", "static");
 }
 
 #[test]
@@ -82,7 +84,6 @@ fn hijacked_under_tls_without_a_status() {
     assert_eq!(one["statuses"], serde_json::json!({}), "{one:#}");
 }
 
-/// A client's cancellation reaches the handler as a status like any other, so those two methods' statuses differ.
 fn grpc(release: &str, stripped: bool, server: &[&str], drive: &[&str]) {
     need_root();
     let testbed = Testbed::modules(release, stripped);
@@ -90,7 +91,9 @@ fn grpc(release: &str, stripped: bool, server: &[&str], drive: &[&str]) {
     let what = format!("gRPC {release} {server:?}");
     let warm: Vec<&str> = drive.iter().copied().chain(["-n", "2"]).collect();
     let full: Vec<&str> = drive.iter().copied().chain(["-n", "20"]).collect();
-    let (report, _) = judged(&what, truth, &warm, &full);
+    let (report, verdict) = judged(&what, truth, &warm, &full);
+    assert_eq!(verdict["statuses_exact"], true, "{what}: {verdict:#}");
+    assert_eq!(verdict["errors_exact"], true, "{what}: {verdict:#}");
     let all = report.0["endpoints"].as_array().expect("endpoints");
     let code = all
         .iter()
@@ -114,4 +117,43 @@ fn grpc_stripped_over_tls() {
 #[test]
 fn grpc_within_net_http() {
     grpc("local", false, &["-transport", "http", "-tls"], &["-tls"]);
+}
+
+/// The handler writes its answer when the client has left before any of it: no status, and an error.
+#[test]
+fn left_before_the_answer() {
+    need_root();
+    let testbed = Testbed::local();
+    let hello = testbed.program("hello");
+    let args = ["-addr", "127.0.0.1:0", "-tls", "-delay", "300ms"];
+    let server = Server::start(&hello, args);
+    let url = format!("https://127.0.0.1:{}/hello", server.port());
+    let curl = |limit: &str| {
+        let args = ["-sk", "--http2", "-m", limit, "-o", "/dev/null", &url];
+        let done = Command::new("curl").args(args).status().expect("curl runs");
+        done.success()
+    };
+    let pid = server.pid().to_string();
+    let mut agent = Gostall::start(
+        GOSTALL,
+        ["report", "--pid", &pid, "-d", "60s", "--format", "json"],
+    );
+    agent.wait_attached();
+    for _ in 0..5 {
+        assert!(curl("5") && !curl("0.15"));
+    }
+    // The handlers of the last have their delay to end.
+    std::thread::sleep(Duration::from_millis(600));
+    agent.signal(libc::SIGINT);
+    let report = agent.finish().report();
+    let hello = report.endpoint("GET", "/hello").expect("the endpoint");
+    assert_eq!(
+        (&hello["requests"], &hello["errors"]),
+        (&10.into(), &5.into())
+    );
+    assert_eq!(
+        hello["statuses"],
+        serde_json::json!({"200": 5}),
+        "{hello:#}"
+    );
 }

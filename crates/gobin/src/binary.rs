@@ -438,6 +438,17 @@ impl Binary {
         )
     }
 
+    /// The conditional branches on what the direct calls of `callee` in a function have returned: there the registers
+    /// hold all results. Fewer than calls where code of another shape follows; none on arm64.
+    pub fn return_site(&self, function: &Function, callee: &Function) -> Vec<Site> {
+        sites::return_sites(
+            self.elf(),
+            self.data(),
+            function.entry..function.end,
+            callee.entry,
+        )
+    }
+
     /// The functions that goroutines of known roles start with.
     pub fn roles(&self) -> Vec<RoleEntry> {
         roles::entries(self)

@@ -14,6 +14,8 @@ use crate::elf::{Arch, Elf};
 
 /// How far into a function an entry site may lie: prologues with large frames take some 40 bytes.
 const MAX_PROLOGUE: usize = 128;
+/// How far behind a call the branch on its result may lie: results are spilled first.
+const MAX_RETURN: usize = 64;
 /// A function longer than this is not searched for calls to the end.
 const MAX_BODY: u64 = 4 << 20;
 /// Registers that carry arguments, receiver included, and the closure's context (Go's ABIInternal, amd64).
@@ -114,6 +116,55 @@ pub(crate) fn call_sites(elf: &Elf, data: &[u8], function: Range<u64>, callee: u
     }
 }
 
+/// The conditional branches that follow direct calls to `callee` in a function, where the registers still hold what it
+/// has returned (amd64 only).
+pub(crate) fn return_sites(elf: &Elf, data: &[u8], function: Range<u64>, callee: u64) -> Vec<Site> {
+    if elf.arch != Arch::Amd64 {
+        return Vec::new();
+    }
+    call_sites(elf, data, function.clone(), callee)
+        .into_iter()
+        .filter(|call| call.kind == SiteKind::Call)
+        .filter_map(|call| {
+            let code = body(elf, data, &(call.vaddr..function.end), MAX_RETURN)?;
+            let vaddr = amd64_after_call(code, call.vaddr)?;
+            site(elf, function.start, vaddr, SiteKind::Jcc)
+        })
+        .collect()
+}
+
+/// The first conditional branch behind the call that `code` begins with, if no argument register (they are those of
+/// results too) is written on the way.
+fn amd64_after_call(code: &[u8], start: u64) -> Option<u64> {
+    let mut info = InstructionInfoFactory::new();
+    for instruction in Decoder::with_ip(64, code, start, DecoderOptions::NONE)
+        .into_iter()
+        .skip(1)
+    {
+        if instruction.is_invalid() {
+            return None;
+        }
+        if emulated_branch(&instruction) == Some(SiteKind::Jcc) {
+            return Some(instruction.ip());
+        }
+        if instruction.flow_control() != FlowControl::Next || spoils(&mut info, &instruction) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Whether an instruction writes a register that carries arguments.
+fn spoils(info: &mut InstructionInfoFactory, instruction: &Instruction) -> bool {
+    let used = info.info(instruction);
+    used.used_registers().iter().any(|r| {
+        matches!(
+            r.access(),
+            OpAccess::Write | OpAccess::ReadWrite | OpAccess::CondWrite | OpAccess::ReadCondWrite
+        ) && ARGUMENTS.contains(&r.register().full_register())
+    })
+}
+
 fn body<'d>(elf: &Elf, data: &'d [u8], function: &Range<u64>, limit: usize) -> Option<&'d [u8]> {
     let len = function.end.checked_sub(function.start)?.min(MAX_BODY);
     let executable = elf
@@ -174,17 +225,7 @@ fn amd64_entry(code: &[u8], start: u64) -> Option<(u64, SiteKind)> {
             None => {}
         }
         compared = is_stack_check(&instruction);
-        let used = info.info(&instruction);
-        let spoils = used.used_registers().iter().any(|r| {
-            matches!(
-                r.access(),
-                OpAccess::Write
-                    | OpAccess::ReadWrite
-                    | OpAccess::CondWrite
-                    | OpAccess::ReadCondWrite
-            ) && ARGUMENTS.contains(&r.register().full_register())
-        });
-        if spoils
+        if spoils(&mut info, &instruction)
             || instruction.flow_control() != FlowControl::Next
                 && emulated_branch(&instruction).is_none()
         {
@@ -239,6 +280,23 @@ mod tests {
         assert_eq!(amd64_entry(&[0xc3, 0x55], START), None);
         // An indirect jump is not emulated, and what follows is not reached.
         assert_eq!(amd64_entry(&[0xff, 0xe0, 0x55], START), None);
+    }
+
+    #[test]
+    fn the_branch_on_a_result() {
+        // call; mov %rbx,0x8(%rsp); test %rax,%rax; jne
+        let code = [
+            0xe8, 0, 1, 0, 0, 0x48, 0x89, 0x5c, 0x24, 8, 0x48, 0x85, 0xc0, 0x75, 0x10,
+        ];
+        assert_eq!(amd64_after_call(&code, START), Some(START + 13));
+        // call; mov (%rax),%rbx; test %rbx,%rbx; jne: a result is gone.
+        let code = [
+            0xe8, 0, 1, 0, 0, 0x48, 0x8b, 0x18, 0x48, 0x85, 0xdb, 0x75, 0x10,
+        ];
+        assert_eq!(amd64_after_call(&code, START), None);
+        // call; call; jne: another call's result.
+        let code = [0xe8, 0, 1, 0, 0, 0xe8, 0, 1, 0, 0, 0x75, 0x10];
+        assert_eq!(amd64_after_call(&code, START), None);
     }
 
     #[test]

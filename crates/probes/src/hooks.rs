@@ -10,6 +10,10 @@ use crate::loader::Probes;
 
 /// See [`Hook::cookie`].
 pub const HOOK_ARG_SHIFT: u32 = abi::GS_HOOK_ARG_SHIFT;
+/// See [`Hook::cookie`]: the stream is of gRPC's own transport.
+pub const HOOK_GRPC: u64 = abi::GS_HOOK_GRPC as u64;
+/// See [`Hook::cookie`]: where [`HookKind::Http2Left`] has the offset of the status.
+pub const HOOK_STATUS_SHIFT: u32 = abi::GS_HOOK_STATUS_SHIFT;
 /// See [`Hook::cookie`]: the router is done with the request.
 pub const HOOK_MATCHED: u64 = abi::GS_HOOK_MATCHED as u64;
 
@@ -24,8 +28,10 @@ pub enum HookKind {
     Http2Done,
     /// An HTTP/2 handler has panicked.
     Http2Panic,
-    /// A goroutine of HTTP/2's handlers takes its leave (up to Go 1.21).
+    /// The beginning of HTTP/2's handlerDone (up to Go 1.21).
     Http2Left,
+    /// A stream is closed because its client has reset it or left.
+    StreamClosed,
     /// gRPC hands a stream to its method.
     GrpcStream,
     /// gRPC gives a method's status to the transport.
@@ -44,6 +50,14 @@ pub enum HookKind {
     GorillaBegin,
     /// gorilla's router has chosen a route.
     Gorilla,
+    /// fiber tries a route.
+    Fiber,
+    /// fiber knows whether it fits.
+    FiberMatched,
+    /// httprouter looks a path up.
+    HttprouterBegin,
+    /// httprouter has found its handle and parameters, or none.
+    Httprouter,
 }
 
 /// A site.
@@ -152,6 +166,7 @@ impl Probes {
             HookKind::Http2Done,
             HookKind::Http2Panic,
             HookKind::Http2Left,
+            HookKind::StreamClosed,
             HookKind::GrpcStatus,
             HookKind::GrpcStream,
             HookKind::HttpError,
@@ -161,6 +176,10 @@ impl Probes {
             HookKind::Echo,
             HookKind::GorillaBegin,
             HookKind::Gorilla,
+            HookKind::FiberMatched,
+            HookKind::Fiber,
+            HookKind::Httprouter,
+            HookKind::HttprouterBegin,
             HookKind::Handler,
         ];
         let mut links = Vec::new();
@@ -181,6 +200,7 @@ impl Probes {
                 HookKind::Http2Panic => &p.on_http2_panic,
                 HookKind::Http2Left => &p.on_http2_left,
                 HookKind::GrpcStatus => &p.on_grpc_status,
+                HookKind::StreamClosed => &p.on_stream_closed,
                 HookKind::GrpcStream => &p.on_grpc_stream,
                 HookKind::HttpError => &p.on_http_error,
                 HookKind::Hijack => &p.on_hijack,
@@ -189,6 +209,10 @@ impl Probes {
                 HookKind::Echo => &p.on_echo,
                 HookKind::GorillaBegin => &p.on_gorilla_begin,
                 HookKind::Gorilla => &p.on_gorilla,
+                HookKind::Fiber => &p.on_fiber,
+                HookKind::FiberMatched => &p.on_fiber_matched,
+                HookKind::HttprouterBegin => &p.on_httprouter_begin,
+                HookKind::Httprouter => &p.on_httprouter,
             };
             links.push(multi(program, path, &here, "the uprobes at handlers")?);
         }

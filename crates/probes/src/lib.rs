@@ -20,10 +20,12 @@ mod walls;
 
 pub use error::Error;
 pub use event::{Call, Event, FdSeen};
-pub use hooks::{HOOK_ARG_SHIFT, HOOK_MATCHED, Hook, HookKind, HookSet, Hooks};
+pub use hooks::{
+    HOOK_ARG_SHIFT, HOOK_GRPC, HOOK_MATCHED, HOOK_STATUS_SHIFT, Hook, HookKind, HookSet, Hooks,
+};
 pub use inflight::{InFlight, Request};
 pub use loader::Probes;
-pub use process::{HttpOffsets, Layout, RolePc, SlotState};
+pub use process::{GoMaps, HttpOffsets, Layout, RolePc, SlotState};
 pub use read::{Counters, Protocols};
 pub use stats::{RunStats, RunTotals};
 pub use syscalls::{Filter, TailRule};

@@ -63,6 +63,17 @@ pub struct HttpOffsets {
     pub pattern_str: Option<u32>,
     pub response_status: Option<u32>,
     pub request_tls: Option<u32>,
+    pub request_header: Option<u32>,
+    pub maps: Option<GoMaps>,
+}
+
+/// How Go's maps lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoMaps {
+    /// Buckets and their overflow, up to Go 1.23.
+    Buckets,
+    /// Groups of slots, since.
+    Swiss,
 }
 
 impl HttpOffsets {
@@ -77,6 +88,12 @@ impl HttpOffsets {
             resp_status: off(self.response_status),
             grpc_method: -1,
             req_tls: off(self.request_tls),
+            req_header: off(self.request_header),
+            maps: match self.maps {
+                None => 0,
+                Some(GoMaps::Buckets) => abi::GS_MAPS_BUCKETS as i32,
+                Some(GoMaps::Swiss) => abi::GS_MAPS_SWISS as i32,
+            },
         }
     }
 }

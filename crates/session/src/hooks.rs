@@ -100,15 +100,28 @@ fn http2(binary: &Binary, copy: &Http2, status: Option<u32>, hooks: &mut Hooks) 
     hooks
         .handlers
         .extend(panics.into_iter().map(at(HookKind::Http2Panic)));
+    // A stream reset by its client, and those open when it has left.
+    let close = format!("{}serverConn).closeStream", copy.prefix);
+    for name in ["processResetStream", "closeAllStreamsOnConnClose"] {
+        let because = bodies(binary, &format!("{}serverConn).{name}", copy.prefix));
+        let closed = calls(binary, &because, &close);
+        hooks.handlers.extend(
+            closed
+                .into_iter()
+                .map(|s| hook(HookKind::StreamClosed, s, 0)),
+        );
+    }
     // Up to Go 1.21 a stream whose client has left ends without giving its state back.
-    let leave = format!("{}serverConn).sendServeMsg", copy.prefix);
     let before_122 = binary.version().is_some_and(|v| v.minor < 22);
     if before_122
-        && let Some(Some(f)) = binary.find(&[&leave]).first()
+        && let Some(Some(f)) = binary.find(&[&done]).first()
         && let Some(site) = binary.entry_site(f)
     {
-        // Twice, where the stack grows, does no harm: the first ends the request.
-        hooks.handlers.push(at(HookKind::Http2Left)(site));
+        hooks.handlers.push(hook(
+            HookKind::Http2Left,
+            site,
+            cookie << gostall_probes::HOOK_STATUS_SHIFT,
+        ));
     }
     if copy.x_net
         && let Some(f) = runs.iter().find(|f| f.name == run_handler)
@@ -145,6 +158,46 @@ fn routers(binary: &Binary, hooks: &mut Hooks) {
             hooks.routers.push(hook(kind, site, 0));
         }
     }
+    // httprouter keeps no template: it is put together from the path and where in it the parameters' values lie. What
+    // followed v1.3.0, the last release, hands them back another way; it is known by its getParams, and left alone.
+    let unreleased = "github.com/julienschmidt/httprouter.(*Router).getParams";
+    if binary.inlined_into(&[unreleased])[0].absent() {
+        around(
+            binary,
+            [
+                "github.com/julienschmidt/httprouter.(*Router).ServeHTTP",
+                "github.com/julienschmidt/httprouter.(*node).getValue",
+            ],
+            [HookKind::HttprouterBegin, HookKind::Httprouter],
+            hooks,
+        );
+    }
+    around(
+        binary,
+        [
+            "github.com/gofiber/fiber/v2.(*App).next",
+            "github.com/gofiber/fiber/v2.(*Route).match",
+        ],
+        [HookKind::Fiber, HookKind::FiberMatched],
+        hooks,
+    );
+}
+
+/// Where a caller calls a function, and where it has what that returned; neither without the other.
+fn around(binary: &Binary, names: [&str; 2], kinds: [HookKind; 2], hooks: &mut Hooks) {
+    let found = binary.find(&names);
+    let [Some(caller), Some(callee)] = &found[..] else {
+        return;
+    };
+    let calls = binary.call_site(caller, callee);
+    let returns = binary.return_site(caller, callee);
+    if calls.len() == returns.len() {
+        for (kind, sites) in kinds.into_iter().zip([calls, returns]) {
+            hooks
+                .routers
+                .extend(sites.into_iter().map(|s| hook(kind, s, 0)));
+        }
+    }
 }
 
 /// gRPC's server: where streams are handed out, and where either transport is given a status.
@@ -157,6 +210,8 @@ fn grpc(binary: &Binary, hooks: &mut Hooks) {
             names.push(format!("{TRANSPORT}{transport}).{method}"));
         }
     }
+    let reset = bodies(binary, &format!("{TRANSPORT}http2Server).handleRSTStream"));
+    let close = format!("{TRANSPORT}http2Server).closeStream");
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let found = binary.find(&names);
     let site = |f: &Option<Function>| f.as_ref().and_then(|f| binary.entry_site(f));
@@ -176,6 +231,12 @@ fn grpc(binary: &Binary, hooks: &mut Hooks) {
     hooks
         .handlers
         .extend(ends.into_iter().map(|s| hook(HookKind::GrpcStatus, s, 0)));
+    let resets = calls(binary, &reset, &close);
+    hooks.handlers.extend(
+        resets
+            .into_iter()
+            .map(|s| hook(HookKind::StreamClosed, s, gostall_probes::HOOK_GRPC)),
+    );
 }
 
 /// Every site of an executable.

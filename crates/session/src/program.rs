@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use gostall_gobin::{Binary, Facts, Frame, Role, Symbolizer, TlsG};
 use gostall_model::Role as ModelRole;
-use gostall_probes::{HttpOffsets, Layout, RolePc};
+use gostall_probes::{GoMaps, HttpOffsets, Layout, RolePc};
 
 use crate::hooks;
 use crate::waits::Waits;
@@ -97,6 +97,11 @@ fn layout(binary: &Binary, facts: &Facts) -> Result<Layout, String> {
             pattern_str: o.pattern_str,
             response_status: o.response_status,
             request_tls: o.request_tls,
+            request_header: o.request_header,
+            maps: facts.version.as_ref().map(|v| match v.minor {
+                ..24 => GoMaps::Buckets,
+                24.. => GoMaps::Swiss,
+            }),
         },
         hooks: hooks::find(binary, o.h2_state_status),
     })
