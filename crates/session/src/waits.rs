@@ -77,6 +77,8 @@ const STAND_FOR: &[(&str, S)] = &[
     ("runtime.GC", S::Gc),
     ("runtime.gcStart", S::Gc),
     ("runtime.gcMarkDone", S::Gc),
+    ("runtime.stopTheWorld", S::Gc),
+    ("runtime.stopTheWorldGC", S::Gc),
 ];
 
 /// Where in a `g` stands what a look at it needs.
