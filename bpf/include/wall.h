@@ -194,7 +194,10 @@ __noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
 		return 0;
 	k = &s->call;
 	c = conn_get(k->conn_key);
-	if (!c || !c->active || c->g != (k->g ? k->g : k->reg_g))
+	if (!c || !c->active)
+		return 0;
+	/* Where goroutines cannot be told, the connection's own calls are what is known. */
+	if (c->g ? c->g != (k->g ? k->g : k->reg_g) : !!k->g)
 		return 0;
 	w = wall_of(c, k->conn_key);
 	if (!w)
@@ -225,6 +228,8 @@ __noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
 		wall_add(w, GS_W_THROTTLED, off);
 	}
 	wall_add(w, GS_W_CPU_KERNEL, cpu);
+	if (!c->g)
+		return 0;
 	if (res == EAGAIN && class != GS_C_NONE && class <= GS_C_SPLICE) {
 		w->wait_fd = class == GS_C_SPLICE ? k->arg2 : k->arg0;
 		w->wait_state = wait_state(k->conn_key, w->wait_fd, class_writes(class));

@@ -190,7 +190,7 @@ fn limits() {
     for memlock in [0, 16] {
         works(&server, &format!("ulimit -l {memlock}; $REPORT"));
     }
-    works(&server, "ulimit -n 64; $REPORT");
+    works(&server, "ulimit -n 96; $REPORT");
     for files in [6, 8, 16, 24, 32] {
         refused(
             &server,

@@ -53,6 +53,12 @@ fn shortcomings(release: &str, kind: &str) -> String {
     }
     if v["passed"] != true {
         short.push(format!("{} {}", v["reasons"], v["faults"]));
+        short.push(format!(
+            "{} {}",
+            report.at("/sampling"),
+            report.at("/window")
+        ));
+        short.push(report.at("/coverage").to_string());
     }
     let lost = report.int("/coverage/events_lost");
     if lost != 0 {

@@ -140,9 +140,11 @@ pub enum Doing {
 }
 
 times! {
-    /// How often goroutines were found doing what, between calls.
+    /// What goroutines were found doing between calls: the time that each look stands for, us.
     #[allow(missing_docs, reason = "each is a state's name")]
     Samples: u64 {
+        /// How often they were looked at, in_call not counted.
+        looks,
         running,
         runq_go,
         throttled,
@@ -162,8 +164,9 @@ times! {
 }
 
 impl Samples {
-    /// Counts one.
-    pub fn count(&mut self, doing: Doing) {
+    /// Counts a look that stands for so long.
+    pub fn count(&mut self, doing: Doing, us: u64) {
+        self.looks += u64::from(doing != Doing::InCall);
         *match doing {
             Doing::Running => &mut self.running,
             Doing::InCall => &mut self.in_call,
@@ -180,7 +183,7 @@ impl Samples {
             Doing::State(S::NetUpstreamWrite) => &mut self.upstream_write,
             Doing::State(S::NetDns) => &mut self.dns,
             Doing::State(_) => &mut self.unknown,
-        } += 1;
+        } += us;
     }
 
     fn waits(&self) -> [(LedgerState, u64); 13] {
@@ -234,8 +237,9 @@ pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap
         take(state, ns);
     }
     let waits = samples.waits();
-    let looks = samples.running + waits.iter().map(|w| w.1).sum::<u64>();
+    let found = samples.running + waits.iter().map(|w| w.1).sum::<u64>();
     let between = left;
+    let small = (between as f64) < total_ns as f64 * SMALL;
     let kept_off = [
         (S::RunqOs, exact.runq_user),
         (S::Throttled, exact.throttled_user),
@@ -249,10 +253,10 @@ pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap
     for (state, ns) in kept_off {
         take(state, ns);
     }
-    if looks >= ENOUGH || looks > 0 && (between as f64) < total_ns as f64 * SMALL {
+    if found > 0 && (samples.looks >= ENOUGH || small) {
         // Who was kept from a processor was found running, too.
         let off: u64 = kept_off.iter().map(|k| k.1).sum();
-        let share = |n: u64| between as f64 * n as f64 / looks as f64;
+        let share = |n: u64| between as f64 * n as f64 / found as f64;
         let running = (share(samples.running) - off as f64).max(0.0);
         let waiting: f64 = waits.iter().map(|w| share(w.1)).sum();
         let rest = left as f64;
@@ -315,6 +319,7 @@ mod tests {
             ..Exact::default()
         };
         let samples = Samples {
+            looks: 100,
             running: 50,
             timer: 50,
             in_call: 1000,
@@ -330,6 +335,7 @@ mod tests {
     #[test]
     fn the_sum_is_the_whole_whatever_is_said() {
         let samples = Samples {
+            looks: 15,
             running: 3,
             lock: 5,
             channel: 7,

@@ -65,7 +65,7 @@ fn remedy(why: &str) -> &'static str {
     {
         ": run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE (`gostall doctor` says what is missing)"
     } else if why.contains("Too many open files") {
-        ": gostall needs some 60 of them: raise the limit, as with `ulimit -n 1024`"
+        ": gostall needs some 90 of them: raise the limit, as with `ulimit -n 1024`"
     } else if !std::path::Path::new(TYPE_INFO).exists() {
         // libbpf looks into other places too, and ends with whatever the last one said.
         ": /sys/kernel/btf/vmlinux, the kernel's type information, is not there: it needs CONFIG_DEBUG_INFO_BTF, and /sys mounted (`gostall doctor`)"

@@ -157,6 +157,15 @@ impl Program {
             .unwrap_or(0)
     }
 
+    /// Whether the ledger can tell what its goroutines do between calls; else why not.
+    pub fn ledger(&self) -> Result<(), &'static str> {
+        match &self.waits {
+            None => Err("the goroutines' offsets are not known"),
+            Some(w) if !w.knows_reasons() => Err("this Go's wait reasons are not known"),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Names a stack of link-time addresses, innermost first.
     pub fn symbolize(&self, stack: impl Iterator<Item = u64>) -> Vec<gostall_model::Frame> {
         let Ok(mut symbols) = self.symbols.0.lock() else {

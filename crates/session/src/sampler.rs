@@ -17,7 +17,12 @@ use crate::waits::TimerChannel;
 /// The mean time between looks. Each is early or late by up to half of it: what goes on in step with a clock must not
 /// be seen at the same point each time.
 const PERIOD: Duration = Duration::from_millis(10);
-/// The longest, where there is much to look at.
+/// The same while nothing is in flight, time and again.
+const QUIET: Duration = Duration::from_millis(25);
+const QUIET_LOOKS: u32 = 10;
+/// Nothing in flight for so many looks: are the targets still there?
+const LONG_QUIET: u32 = 40;
+/// The longest, where there is much to look at, or nobody.
 const LONGEST: Duration = Duration::from_millis(250);
 /// The part of a core that looking may cost. A debug build is ten times slower at it and no measure.
 const BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.005 };
@@ -41,6 +46,18 @@ struct Shared {
     stop: AtomicBool,
     subjects: Mutex<BTreeMap<u32, Subject>>,
     found: Mutex<HashMap<u32, Samples>>,
+}
+
+impl Shared {
+    /// Whether any process that is to be looked at is alive.
+    fn anybody(&self) -> bool {
+        let subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: signal 0 is sent to nobody.
+        let alive = |pid: u32| unsafe { libc::kill(pid as libc::pid_t, 0) } == 0;
+        subjects.values().any(|s| {
+            alive(s.pid) || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+        })
+    }
 }
 
 /// The thread that looks.
@@ -120,11 +137,24 @@ fn run(shared: &Shared, in_flight: &InFlight) {
     let mut jitter = Jitter(0x2545_f491_4f6c_dd1d ^ u64::from(std::process::id()));
     let mut period = PERIOD;
     let mut looks: HashMap<u32, Vec<Request>> = HashMap::new();
+    let mut quiet = 0;
     while !shared.stop.load(Ordering::Relaxed) {
-        std::thread::park_timeout(jitter.next(period));
+        let rest = jitter.next(if quiet < QUIET_LOOKS {
+            period
+        } else if quiet < LONG_QUIET || shared.anybody() {
+            period.max(QUIET)
+        } else {
+            LONGEST
+        });
+        std::thread::park_timeout(rest);
         let before = thread_cpu();
         looks.values_mut().for_each(Vec::clear);
         in_flight.each(|r| looks.entry(r.slot).or_default().push(r));
+        quiet = if looks.values().all(Vec::is_empty) {
+            quiet + 1
+        } else {
+            0
+        };
         let subjects = shared
             .subjects
             .lock()
@@ -141,7 +171,9 @@ fn run(shared: &Shared, in_flight: &InFlight) {
         if !found.is_empty() {
             let mut all = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
             for (leaf, doing) in found {
-                all.entry(leaf).or_default().count(doing);
+                // What is found stands for the time since the last look, whose length does not depend on it.
+                let us = rest.as_micros() as u64;
+                all.entry(leaf).or_default().count(doing, us);
             }
         }
         let cost = thread_cpu().saturating_sub(before);

@@ -218,6 +218,11 @@ impl Waits {
         })
     }
 
+    /// Whether a wait can be named.
+    pub(crate) fn knows_reasons(&self) -> bool {
+        !self.reasons.is_empty()
+    }
+
     /// What a goroutine does, by its status and reason.
     pub(crate) fn doing(&self, status: u32, reason: u8) -> Option<Doing> {
         let reason = usize::from(reason);

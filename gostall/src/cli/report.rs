@@ -88,7 +88,7 @@ pub struct GuardArgs {
     memory_budget: Option<u64>,
 
     /// What tracing may add to a system call of the target, as 20us: above it the probes are taken
-    /// away and the report ends [default: 20us]
+    /// away and the report ends [default: 100us]
     #[arg(long, value_name = "TIME", value_parser = value::cost)]
     max_cost: Option<Duration>,
 }

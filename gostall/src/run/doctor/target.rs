@@ -154,6 +154,17 @@ fn handlers(c: &mut Checks<'_>, program: &Program) {
             "TLS, HTTP/2 and gRPC by uprobes at handlers, while such connections are met",
         );
     }
+    match program.ledger() {
+        Ok(()) => c.ok(
+            "ledger",
+            "calls and network waits from the kernel; locks, channels, timers and GC by looking at goroutines from outside",
+        ),
+        Err(why) => c.degraded(
+            "ledger",
+            format!("calls, network waits and run queues only: {why}"),
+            "what goroutines wait for between calls is `unknown`",
+        ),
+    }
     if hooks.routers.is_empty() {
         c.ok("routes", "clustered from paths; --route says more");
     } else {
