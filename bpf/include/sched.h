@@ -28,7 +28,7 @@ static __always_inline __u64 computing(struct gs_thread *t, struct task_struct *
 }
 
 /* Time between calls in which a goroutine's thread had no processor. */
-static __always_inline void kept_off(struct gs_thread *t, __u32 state, __u64 ns)
+static __always_inline void kept_off(struct gs_thread *t, __u32 state, __u64 out, __u64 ns)
 {
 	__u64 key = goroutine_key(t->slot, t->out_g);
 	struct gs_goroutine *gs = bpf_map_lookup_elem(&goroutines, &key);
@@ -39,7 +39,7 @@ static __always_inline void kept_off(struct gs_thread *t, __u32 state, __u64 ns)
 		return;
 	key = gs->conn;
 	c = conn_get(key);
-	if (!c || !c->active || c->g != t->out_g || c->begin_ns > t->out_ns)
+	if (!c || !c->active || c->g != t->out_g || c->begin_ns > out)
 		return;
 	w = wall_of(c, key);
 	if (w)
@@ -51,11 +51,14 @@ static __always_inline void back_on(struct gs_thread *t, __u64 now)
 	__u64 out = t->out_ns, off, woken;
 
 	t->out_ns = 0;
-	if (!out || now <= out)
+	if (!out)
 		return;
-	off = now - out;
+	/* What was noted is taken back, whatever the clock says. */
 	if (t->out_how == GS_OUT_THROTTLED || t->woken_throttled)
 		throttle_note(t, -1);
+	if (now <= out)
+		return;
+	off = now - out;
 	if (t->enter_ns) {
 		if (t->out_how == GS_OUT_RUNNABLE) {
 			t->runq_ns += off;
@@ -71,13 +74,10 @@ static __always_inline void back_on(struct gs_thread *t, __u64 now)
 		}
 		return;
 	}
-	if (t->out_g) {
-		t->out_ns = out;
+	if (t->out_g)
 		kept_off(t, t->out_how == GS_OUT_RUNNABLE  ? GS_W_RUNQ_USER :
 			    t->out_how == GS_OUT_THROTTLED ? GS_W_THROTTLED_USER :
-							     GS_W_FAULT, off);
-		t->out_ns = 0;
-	}
+							     GS_W_FAULT, out, off);
 }
 
 /* Is it kept off by its cgroup (or one above), which has used up its time? Linux 6.18 marks tasks;

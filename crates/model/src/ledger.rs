@@ -143,7 +143,7 @@ times! {
     /// What goroutines were found doing between calls: the time that each look stands for, us.
     #[allow(missing_docs, reason = "each is a state's name")]
     Samples: u64 {
-        /// How often they were looked at, in_call not counted.
+        /// How often.
         looks,
         running,
         runq_go,
@@ -159,17 +159,15 @@ times! {
         upstream_write,
         dns,
         unknown,
-        in_call,
     }
 }
 
 impl Samples {
     /// Counts a look that stands for so long.
     pub fn count(&mut self, doing: Doing, us: u64) {
-        self.looks += u64::from(doing != Doing::InCall);
-        *match doing {
+        let state = match doing {
+            Doing::InCall => return,
             Doing::Running => &mut self.running,
-            Doing::InCall => &mut self.in_call,
             Doing::State(S::RunqGo) => &mut self.runq_go,
             Doing::State(S::Throttled) => &mut self.throttled,
             Doing::State(S::Lock) => &mut self.lock,
@@ -183,7 +181,9 @@ impl Samples {
             Doing::State(S::NetUpstreamWrite) => &mut self.upstream_write,
             Doing::State(S::NetDns) => &mut self.dns,
             Doing::State(_) => &mut self.unknown,
-        } += us;
+        };
+        *state += us;
+        self.looks += 1;
     }
 
     fn waits(&self) -> [(LedgerState, u64); 13] {
@@ -210,14 +210,26 @@ impl Samples {
 const ENOUGH: u64 = 3;
 const SMALL: f64 = 0.12;
 
+/// Time that is shared out.
+struct Rest {
+    left: u64,
+    out: BTreeMap<LedgerState, u64>,
+}
+
+impl Rest {
+    /// Gives a state so much, or what is left.
+    fn take(&mut self, state: LedgerState, ns: u64) {
+        let ns = ns.min(self.left);
+        self.left -= ns;
+        *self.out.entry(state).or_default() += ns;
+    }
+}
+
 /// Splits `total_ns` completely: the states' sum is it.
 pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap<String, u64> {
-    let mut out: BTreeMap<LedgerState, u64> = BTreeMap::new();
-    let mut left = total_ns;
-    let mut take = |state: LedgerState, ns: u64| {
-        let ns = ns.min(left);
-        left -= ns;
-        *out.entry(state).or_default() += ns;
+    let mut rest = Rest {
+        left: total_ns,
+        out: BTreeMap::new(),
     };
     for (state, ns) in [
         (S::CpuKernel, exact.cpu_kernel),
@@ -234,24 +246,19 @@ pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap
         (S::NetUpstreamWrite, exact.upstream_write),
         (S::NetDns, exact.dns),
     ] {
-        take(state, ns);
+        rest.take(state, ns);
     }
     let waits = samples.waits();
     let found = samples.running + waits.iter().map(|w| w.1).sum::<u64>();
-    let between = left;
+    let between = rest.left;
     let small = (between as f64) < total_ns as f64 * SMALL;
     let kept_off = [
         (S::RunqOs, exact.runq_user),
         (S::Throttled, exact.throttled_user),
         (S::SyscallDisk, exact.fault),
     ];
-    let mut take = |state: LedgerState, ns: u64| {
-        let ns = ns.min(left);
-        left -= ns;
-        *out.entry(state).or_default() += ns;
-    };
     for (state, ns) in kept_off {
-        take(state, ns);
+        rest.take(state, ns);
     }
     if found > 0 && (samples.looks >= ENOUGH || small) {
         // Who was kept from a processor was found running, too.
@@ -259,34 +266,26 @@ pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap
         let share = |n: u64| between as f64 * n as f64 / found as f64;
         let running = (share(samples.running) - off as f64).max(0.0);
         let waiting: f64 = waits.iter().map(|w| share(w.1)).sum();
-        let rest = left as f64;
         let scale = if running + waiting > 0.0 {
-            rest / (running + waiting)
+            rest.left as f64 / (running + waiting)
         } else {
             0.0
         };
-        let mut take = |state: LedgerState, ns: f64| {
-            let ns = ((ns * scale) as u64).min(left);
-            left -= ns;
-            *out.entry(state).or_default() += ns;
-        };
         for (state, n) in waits {
-            take(state, share(n));
+            rest.take(state, (share(n) * scale) as u64);
         }
-        take(S::CpuUser, running);
+        rest.take(S::CpuUser, (running * scale) as u64);
         // What rounding left over.
-        if scale > 0.0 && left < 64 {
-            let most = out.iter().max_by_key(|e| *e.1).map(|e| *e.0);
-            if let Some(ns) = most.and_then(|m| out.get_mut(&m)) {
-                *ns += left;
-                left = 0;
+        if scale > 0.0 && rest.left < 64 {
+            let most = rest.out.iter().max_by_key(|e| *e.1).map(|e| *e.0);
+            if let Some(most) = most {
+                rest.take(most, u64::MAX);
             }
         }
     }
-    if left > 0 {
-        *out.entry(S::Unknown).or_default() += left;
-    }
-    out.into_iter()
+    rest.take(S::Unknown, u64::MAX);
+    rest.out
+        .into_iter()
         .filter(|(_, ns)| *ns > 0)
         .map(|(state, ns)| (state.name().to_owned(), ns))
         .collect()
@@ -318,13 +317,13 @@ mod tests {
             runq_user: 100_000,
             ..Exact::default()
         };
-        let samples = Samples {
+        let mut samples = Samples {
             looks: 100,
             running: 50,
             timer: 50,
-            in_call: 1000,
             ..Samples::default()
         };
+        samples.count(Doing::InCall, 1000);
         let ledger = split(1_000_000, &exact, &samples);
         assert_eq!(ledger["runq_os"], 100_000);
         assert_eq!(ledger["timer"], 400_000);

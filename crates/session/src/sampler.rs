@@ -158,8 +158,7 @@ fn run(shared: &Shared, in_flight: &InFlight) {
         let subjects = shared
             .subjects
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+            .unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         for (slot, requests) in &looks {
             if let Some(subject) = subjects.get(slot) {
@@ -168,6 +167,7 @@ fn run(shared: &Shared, in_flight: &InFlight) {
                 }
             }
         }
+        drop(subjects);
         if !found.is_empty() {
             let mut all = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
             for (leaf, doing) in found {
