@@ -38,7 +38,10 @@ pub fn start(
         }
     };
     progress.message("attaching");
-    Ok(Session::start(start, options)?)
+    let session = Session::start(start, options)?;
+    // Whoever waits for it knows that nothing is missed from now on. That it cannot be told is their loss alone.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    Ok(session)
 }
 
 /// Says on standard error what happened to the run.

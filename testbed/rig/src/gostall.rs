@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::process::bound;
 #[derive(Debug)]
 pub struct Gostall {
     child: Child,
+    ready: (UnixDatagram, tempfile::TempPath),
     started: Instant,
 }
 
@@ -42,9 +44,15 @@ impl Gostall {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        let ready = notify_socket();
+        command.env("NOTIFY_SOCKET", &ready.1);
         let started = Instant::now();
         let child = bound(&mut command).spawn().expect("gostall starts");
-        Self { child, started }
+        Self {
+            child,
+            ready,
+            started,
+        }
     }
 
     /// Starts it and waits for its end.
@@ -63,8 +71,8 @@ impl Gostall {
     /// Waits until its probes are attached and its window is open.
     pub fn wait_attached(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        // Four tp_btf links; then the marks on the threads and 100 ms of warm-up, which a busy machine stretches.
-        while links_of(self.pid()) < 4 {
+        let mut word = [0; 64];
+        while self.ready.0.recv(&mut word).is_err() {
             if let Ok(Some(status)) = self.child.try_wait() {
                 let mut text = String::new();
                 let _ = self
@@ -78,9 +86,7 @@ impl Gostall {
                 Instant::now() < deadline,
                 "gostall was not attached in time"
             );
-            std::thread::sleep(Duration::from_millis(5));
         }
-        std::thread::sleep(Duration::from_millis(700));
     }
 
     /// Sends a signal.
@@ -141,14 +147,17 @@ impl Finished {
     }
 }
 
-fn links_of(pid: u32) -> usize {
-    let Ok(dir) = std::fs::read_dir(format!("/proc/{pid}/fdinfo")) else {
-        return 0;
-    };
-    dir.flatten()
-        .filter_map(|e| std::fs::read_to_string(e.path()).ok())
-        .filter(|text| text.contains("link_id:"))
-        .count()
+/// Where gostall says that it is ready, and the name of the place. Reading from it waits for a moment only.
+fn notify_socket() -> (UnixDatagram, tempfile::TempPath) {
+    let place = tempfile::Builder::new()
+        .prefix("gostall-ready")
+        .make(|path| UnixDatagram::bind(path))
+        .expect("a socket");
+    let (ready, path) = place.into_parts();
+    ready
+        .set_read_timeout(Some(Duration::from_millis(20)))
+        .expect("a timeout");
+    (ready, path)
 }
 
 /// A report's JSON.
