@@ -37,6 +37,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "params.h"
 #include "routers.h"
 #include "grpc.h"
+#include "tls.h"
 #include "sched.h"
 
 /* Kernel-internal: the call is made again, or looks like EINTR to its caller. */

@@ -118,6 +118,7 @@ struct gs_http {
 #define GS_HOOK_MATCHED 2	  /* the router is done with the request */
 #define GS_HOOK_GRPC 4	  /* the stream is of gRPC's own transport */
 #define GS_HOOK_ARG_SHIFT 4 /* which argument the *http.Request is */
+#define GS_HOOK_REG_SHIFT 4 /* on_tls_read: the register (its number in an instruction) with the *tls.Conn */
 #define GS_HOOK_STATUS_SHIFT 8 /* on_http2_left: where the status is */
 
 /* A target process: what its executable says of itself. Filled by user space. */
@@ -206,8 +207,9 @@ enum gs_conn_kind {
 	GS_K_OPAQUE = 4,  /* not HTTP */
 	GS_K_TLS = 5,
 	GS_K_HTTP2 = 6,
-	GS_K_RAW = 7,	  /* hijacked or upgraded: belongs to its request until closed */
-	GS_K_STREAM = 8,  /* no descriptor: one request known by its handler (stream_key) */
+	GS_K_TLS_TEXT = 7, /* HTTP/1 over TLS whose text is seen in crypto/tls (tls.h) */
+	GS_K_RAW = 8,	  /* hijacked or upgraded: belongs to its request until closed */
+	GS_K_STREAM = 9,  /* no descriptor: one request known by its handler (stream_key) */
 };
 enum gs_phase {
 	GS_P_START = 0, /* between requests */

@@ -25,6 +25,26 @@
 #define GO_ARG3(r) ((r)->di)
 #define GO_ARG4(r) ((r)->si)
 #define GO_ARG6(r) ((r)->r9)
+/* A register by its number in an instruction; one at a time, for the context may not be read at
+ * a computed offset. */
+#define NTH_REG(r, n, number, name, value)                                                         \
+	if ((n) == (number)) {                                                                      \
+		value = (r)->name;                                                                  \
+		asm volatile("" : "+r"(value));                                                     \
+	}
+static __always_inline __u64 numbered_register(struct pt_regs *r, __u32 n)
+{
+	__u64 value = 0;
+
+	NTH_REG(r, n, 2, dx, value);
+	NTH_REG(r, n, 6, si, value);
+	NTH_REG(r, n, 7, di, value);
+	NTH_REG(r, n, 8, r8, value);
+	NTH_REG(r, n, 9, r9, value);
+	NTH_REG(r, n, 10, r10, value);
+	NTH_REG(r, n, 11, r11, value);
+	return value;
+}
 /* Whether the branch of a stack check will be taken (jbe: CF or ZF). */
 #define STACK_GROWS(r) ((r)->flags & 0x41)
 #elif defined(__TARGET_ARCH_arm64)
@@ -44,6 +64,10 @@
 #define GO_ARG3(r) ((r)->regs[3])
 #define GO_ARG4(r) ((r)->regs[4])
 #define GO_ARG6(r) ((r)->regs[6])
+static __always_inline __u64 numbered_register(struct pt_regs *r, __u32 n)
+{
+	return 0; /* no site asks for one */
+}
 /* b.ls: C clear or Z set. */
 #define STACK_GROWS(r) (!((r)->pstate & 0x20000000) || ((r)->pstate & 0x40000000))
 #else

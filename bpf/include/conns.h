@@ -61,7 +61,8 @@ __noinline int conn_finish(struct gs_conn *c, __u64 key, __u64 now)
 /* shutdown(SHUT_WR) after a whole response: net/http does so before it lingers. */
 static __always_inline void conn_shutdown(struct gs_conn *c, __u64 key, __u64 now)
 {
-	if (c->active && (c->kind == GS_K_HTTP1 || c->kind == GS_K_TLS) && c->resp >= GS_R_CLOSE)
+	if (c->active && c->resp >= GS_R_CLOSE &&
+	    (c->kind == GS_K_HTTP1 || c->kind == GS_K_TLS || c->kind == GS_K_TLS_TEXT))
 		conn_finish(c, key, now);
 }
 
@@ -207,7 +208,7 @@ __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
 		if (!is_alert(s))
 			c->write_ns = s->call.now;
 		else if (c->active && c->resp == GS_R_COMPLETE)
-			secure_finish(c, key, s->call.now);
+			conn_finish(c, key, s->call.now);
 	}
 	if (!c->active)
 		return CONNECTION_ELSE;
@@ -239,7 +240,7 @@ static __always_inline __u32 leaf_by_conn(struct scratch *s, __u32 class)
 		return NO_LEAF;
 	if (class == GS_C_EPOLL_CTL)
 		return GS_CONNECTION;
-	if (c->kind == GS_K_TLS || c->kind == GS_K_HTTP2)
+	if (c->kind >= GS_K_TLS && c->kind <= GS_K_TLS_TEXT)
 		return leaf_by_secure(c, key, class);
 	if (class == GS_C_CONNOPT && !c->active)
 		return GS_CONNECTION;

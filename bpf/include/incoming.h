@@ -52,7 +52,8 @@ static __always_inline int line_take(struct gs_conn *c, __u64 key, struct scratc
 	else if (method == W8('C', 'O', 'N', 'N', 'E', 'C', 'T', 0))
 		c->method = GS_METHOD_CONNECT;
 	c->leaf = path_leaf();
-	c->kind = GS_K_HTTP1;
+	if (c->kind != GS_K_TLS_TEXT)
+		c->kind = GS_K_HTTP1;
 	c->phase = GS_P_LINE_REST;
 	if (s->target.off + VERSION_LEN <= len && http1_version(s->buf, s->target.off)) {
 		s->target.off += VERSION_LEN;

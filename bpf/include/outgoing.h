@@ -128,7 +128,7 @@ __noinline __u32 conn_write(struct gs_conn *c, __u64 key, __u32 class)
 	else if (c->resp == GS_R_CHUNKED && ends_chunked(&s->wire))
 		c->resp = GS_R_COMPLETE;
 	if (c->resp == GS_R_COMPLETE && c->phase == GS_P_DONE && (c->nfirst || c->stashed) &&
-	    c->kind == GS_K_HTTP1) {
+	    (c->kind == GS_K_HTTP1 || c->kind == GS_K_TLS_TEXT)) {
 		/* Answered, and bytes of the next request are here: it has begun. */
 		s->call.skip = c->skip;
 		request_end(c, key, c->write_ns, 0);

@@ -5,11 +5,15 @@ use gostall_rig::{Gostall, Testbed, Truth, need_root};
 const GOSTALL: &str = env!("CARGO_BIN_EXE_gostall");
 
 fn routed(framework: &str) {
+    routed_with(framework, &[]);
+}
+
+fn routed_with(framework: &str, also: &[&str]) {
     need_root();
     let testbed = Testbed::modules("local", false);
-    let flags = ["-framework", framework];
+    let flags = [&["-framework", framework], also].concat();
     let mut truth = Truth::start_other(&testbed, "routers-truth", "routers-drive", &flags);
-    truth.drive(&["-framework", framework, "-n", "1"]);
+    truth.drive(&[&flags[..], &["-n", "1"]].concat());
     truth.reset();
     let pid = truth.pid().to_string();
     let mut agent = Gostall::start(
@@ -17,7 +21,7 @@ fn routed(framework: &str) {
         ["report", "--pid", &pid, "-d", "60s", "--format", "json"],
     );
     agent.wait_attached();
-    truth.drive(&["-framework", framework, "-n", "30"]);
+    truth.drive(&[&flags[..], &["-n", "30"]].concat());
     truth.dump();
     agent.signal(libc::SIGINT);
     let report = agent.finish().report();
@@ -58,4 +62,16 @@ fn httprouter() {
 #[test]
 fn fiber() {
     routed("fiber");
+}
+
+/// fasthttp has nothing of net/http: its requests over TLS are read in crypto/tls, of connections older than the attach,
+/// too.
+#[test]
+fn fiber_over_tls() {
+    routed_with("fiber", &["-tls"]);
+}
+
+#[test]
+fn fasthttp_over_tls() {
+    routed_with("fasthttp", &["-tls"]);
 }

@@ -19,6 +19,7 @@ use crate::module::Module;
 use crate::offset_table;
 use crate::offsets::{NoOffsets, Offsets};
 use crate::pclntab::{RawFunc, Table};
+use crate::plaintext;
 use crate::roles::{self, RoleEntry};
 use crate::sites::{self, Site};
 use crate::symbolize::Symbolizer;
@@ -447,6 +448,13 @@ impl Binary {
             function.entry..function.end,
             callee.entry,
         )
+    }
+
+    /// Where `(*tls.Conn).Read` copies what was decrypted to who reads it: the arguments are those of
+    /// `memmove(to, from, n)`, and the register of this number holds the `*tls.Conn`. Not where its
+    /// `bytes.Reader` was not inlined, and not on arm64.
+    pub fn plaintext_site(&self, read: &Function, memmove: &Function) -> Option<(Site, u8)> {
+        plaintext::site(self.elf(), self.data(), read.entry..read.end, memmove.entry)
     }
 
     /// The functions that goroutines of known roles start with.

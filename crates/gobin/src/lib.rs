@@ -23,6 +23,7 @@ mod module;
 mod offset_table;
 mod offsets;
 mod pclntab;
+mod plaintext;
 mod roles;
 mod sites;
 mod symbolize;

@@ -165,7 +165,12 @@ fn spoils(info: &mut InstructionInfoFactory, instruction: &Instruction) -> bool 
     })
 }
 
-fn body<'d>(elf: &Elf, data: &'d [u8], function: &Range<u64>, limit: usize) -> Option<&'d [u8]> {
+pub(crate) fn body<'d>(
+    elf: &Elf,
+    data: &'d [u8],
+    function: &Range<u64>,
+    limit: usize,
+) -> Option<&'d [u8]> {
     let len = function.end.checked_sub(function.start)?.min(MAX_BODY);
     let executable = elf
         .segments

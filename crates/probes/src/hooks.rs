@@ -14,6 +14,8 @@ pub const HOOK_ARG_SHIFT: u32 = abi::GS_HOOK_ARG_SHIFT;
 pub const HOOK_GRPC: u64 = abi::GS_HOOK_GRPC as u64;
 /// See [`Hook::cookie`]: where [`HookKind::Http2Left`] has the offset of the status.
 pub const HOOK_STATUS_SHIFT: u32 = abi::GS_HOOK_STATUS_SHIFT;
+/// See [`Hook::cookie`]: where [`HookKind::TlsRead`] has the number of the register with the connection.
+pub const HOOK_REG_SHIFT: u32 = abi::GS_HOOK_REG_SHIFT;
 /// See [`Hook::cookie`]: the router is done with the request.
 pub const HOOK_MATCHED: u64 = abi::GS_HOOK_MATCHED as u64;
 
@@ -58,6 +60,10 @@ pub enum HookKind {
     HttprouterBegin,
     /// httprouter has found its handle and parameters, or none.
     Httprouter,
+    /// crypto/tls hands over what it has decrypted.
+    TlsRead,
+    /// crypto/tls is handed what to encrypt.
+    TlsWrite,
 }
 
 /// A site.
@@ -181,6 +187,8 @@ impl Probes {
             HookKind::Httprouter,
             HookKind::HttprouterBegin,
             HookKind::Handler,
+            HookKind::TlsWrite,
+            HookKind::TlsRead,
         ];
         let mut links = Vec::new();
         for kind in kinds {
@@ -213,6 +221,8 @@ impl Probes {
                 HookKind::FiberMatched => &p.on_fiber_matched,
                 HookKind::HttprouterBegin => &p.on_httprouter_begin,
                 HookKind::Httprouter => &p.on_httprouter,
+                HookKind::TlsRead => &p.on_tls_read,
+                HookKind::TlsWrite => &p.on_tls_write,
             };
             links.push(multi(program, path, &here, "the uprobes at handlers")?);
         }

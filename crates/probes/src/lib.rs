@@ -21,7 +21,8 @@ mod walls;
 pub use error::Error;
 pub use event::{Call, Event, FdSeen};
 pub use hooks::{
-    HOOK_ARG_SHIFT, HOOK_GRPC, HOOK_MATCHED, HOOK_STATUS_SHIFT, Hook, HookKind, HookSet, Hooks,
+    HOOK_ARG_SHIFT, HOOK_GRPC, HOOK_MATCHED, HOOK_REG_SHIFT, HOOK_STATUS_SHIFT, Hook, HookKind,
+    HookSet, Hooks,
 };
 pub use inflight::{InFlight, Request};
 pub use loader::Probes;

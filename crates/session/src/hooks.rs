@@ -239,6 +239,33 @@ fn grpc(binary: &Binary, hooks: &mut Hooks) {
     );
 }
 
+/// HTTP/1 over TLS without net/http: its text where crypto/tls reads and writes it.
+fn fasthttp(binary: &Binary, hooks: &mut Hooks) {
+    let found = binary.find(&[
+        "github.com/valyala/fasthttp.(*Server).serveConn",
+        "crypto/tls.(*Conn).Read",
+        "crypto/tls.(*Conn).Write",
+        "runtime.memmove",
+    ]);
+    let [Some(_), Some(read), Some(write), Some(memmove)] = &found[..] else {
+        return;
+    };
+    let sites = binary
+        .plaintext_site(read, memmove)
+        .zip(binary.entry_site(write));
+    let Some(((text, register), write)) = sites else {
+        hooks
+            .missing
+            .push("the copy in crypto/tls.(*Conn).Read, so requests over TLS to fasthttp".into());
+        return;
+    };
+    let register = u64::from(register) << gostall_probes::HOOK_REG_SHIFT;
+    hooks.handlers.extend([
+        hook(HookKind::TlsRead, text, register),
+        hook(HookKind::TlsWrite, write, 0),
+    ]);
+}
+
 /// Every site of an executable.
 pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
     let mut hooks = Hooks::default();
@@ -294,12 +321,14 @@ pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
         http2(binary, copy, status, &mut hooks);
     }
     grpc(binary, &mut hooks);
+    fasthttp(binary, &mut hooks);
     // Without a beginning the ends are of no use.
-    if !hooks
-        .handlers
-        .iter()
-        .any(|h| matches!(h.kind, HookKind::Handler | HookKind::GrpcStream))
-    {
+    if !hooks.handlers.iter().any(|h| {
+        matches!(
+            h.kind,
+            HookKind::Handler | HookKind::GrpcStream | HookKind::TlsRead
+        )
+    }) {
         hooks.handlers.clear();
     }
     hooks
