@@ -167,6 +167,9 @@ static __always_inline int is_alert(struct scratch *s)
 	       type == 0x15;
 }
 
+/* Beyond HTTP/2's buffer: written on a goroutine of its own, for one stream (streams.h). */
+#define FRAME_LARGE 4096
+
 /* Is it net/http's background reader, which runs ahead of the handler? */
 static __always_inline int is_reader(struct scratch *s)
 {
@@ -205,6 +208,8 @@ __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
 				c->g = s->call.reg_g;
 		}
 	} else if (class <= GS_C_SPLICE && s->call.ret > 0) {
+		if (!frames_wanted && s->call.ret > FRAME_LARGE && c->g != s->call.reg_g)
+			frames_wanted = tell(GS_E_FRAMES, s->call.slot);
 		if (!is_alert(s))
 			c->write_ns = s->call.now;
 		else if (c->active && c->resp == GS_R_COMPLETE)

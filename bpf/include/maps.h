@@ -25,6 +25,9 @@ __u32 handlers_idle = 0;
 __u32 routes_idle = 0;
 /* User space has been told, and has not answered yet. */
 __u32 handlers_wanted = 0;
+/* Frames in a row that were of no stream, and whether they are watched or about to be. */
+__u32 frames_idle = 0;
+__u32 frames_wanted = 0;
 __u32 routes_wanted = 0;
 
 struct {

@@ -153,4 +153,73 @@ int on_http2_left(struct pt_regs *regs)
 	return 0;
 }
 
+/* A channel's first receiver, before Go 1.23 its last. */
+#define HCHAN_RECEIVER 64
+/* So many frames of no stream: what answers there are fit the buffer. */
+#define FRAMES_IDLE 512
+/* http2stream: sc, id, body, cw; since Go 1.27 reqBody before that. What is no channel has no
+ * receiver that serves a stream. */
+#define STREAM_CW 24
+
+/* The living stream whose handler waits for a channel. */
+static __always_inline struct gs_goroutine *handler_behind(struct scratch *s, __u64 channel)
+{
+	__u64 sudog = 0, g = 0, key;
+	struct gs_goroutine *gs;
+	struct gs_conn *c;
+
+	if (!channel || !user_u64(&sudog, channel + HCHAN_RECEIVER) || !sudog ||
+	    !user_u64(&g, sudog) || !g)
+		return 0;
+	key = goroutine_key(s->call.slot, g);
+	gs = bpf_map_lookup_elem(&goroutines, &key);
+	if (!gs || gs->kind != GS_G_OWNER)
+		return 0;
+	c = conn_get(gs->conn);
+	return c && c->kind == GS_K_STREAM && c->active && c->g == g ? gs : 0;
+}
+
+/* HTTP/2 writes a frame that does not fit its buffer on a goroutine of its own:
+ * writeFrameAsync({writer, stream, done}, ...). The handler whose frame it is waits for
+ * `done` (the last piece of a frame has it) and for the stream's end, and so tells the
+ * request; one that does not wait yet leaves it unknown. */
+SEC("uprobe.multi")
+int on_frame_write(struct pt_regs *regs)
+{
+	__u64 stream = GO_ARG3(regs), done = GO_ARG4(regs), cw = 0, key;
+	struct scratch *s = hook_call(regs);
+	struct gs_goroutine *gs, *fresh;
+	struct gs_conn *c;
+
+	if (!s)
+		return 0;
+	if (!stream) {
+		if (++frames_idle == FRAMES_IDLE)
+			tell(GS_E_FRAMES_IDLE, s->call.slot);
+		return 0;
+	}
+	frames_idle = 0;
+	gs = handler_behind(s, done);
+	if (!gs && user_u64(&cw, stream + STREAM_CW))
+		gs = handler_behind(s, cw);
+	if (!gs && user_u64(&cw, stream + STREAM_CW + 8))
+		gs = handler_behind(s, cw);
+	if (!gs)
+		return 0;
+	c = conn_get(gs->conn);
+	if (!c)
+		return 0;
+	fresh = &s->fresh;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->goid = s->call.goid;
+	fresh->parent = gs->goid;
+	fresh->kind = GS_G_CHILD;
+	fresh->conn = gs->conn;
+	fresh->request = c->begin_ns;
+	key = goroutine_key(s->call.slot, s->call.g);
+	if (bpf_map_update_elem(&goroutines, &key, fresh, BPF_ANY))
+		count(GS_CNT_GOROUTINES_FULL);
+	return 0;
+}
+
 #endif

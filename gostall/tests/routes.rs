@@ -70,8 +70,3 @@ fn fiber() {
 fn fiber_over_tls() {
     routed_with("fiber", &["-tls"]);
 }
-
-#[test]
-fn fasthttp_over_tls() {
-    routed_with("fasthttp", &["-tls"]);
-}

@@ -157,3 +157,35 @@ fn left_before_the_answer() {
         "{hello:#}"
     );
 }
+
+/// A frame that does not fit the connection's buffer is written on a goroutine of its own: for its stream.
+#[test]
+fn frames_of_one_stream_are_its_requests() {
+    need_root();
+    for release in ["local", "1.19.13", "1.27.3"] {
+        let truth = Truth::start_waits(&Testbed::of(release, "static"), &["-tls"]);
+        let drive = ["-h2", "-only", "/net/download,/sleep"];
+        truth.drive(&drive);
+        let pid = truth.pid().to_string();
+        let mut agent = Gostall::start(
+            GOSTALL,
+            ["report", "--pid", &pid, "-d", "60s", "--format", "json"],
+        );
+        agent.wait_attached();
+        truth.drive(&drive);
+        agent.signal(libc::SIGINT);
+        let report = agent.finish().report();
+        let writes = |route: &str| {
+            let e = report.endpoint("GET", route).expect("the endpoint");
+            let calls = e["syscalls"].as_array().expect("calls").iter();
+            let writes = calls.filter(|s| s["name"] == "write" && s["result"] == "ok");
+            let count: u64 = writes.filter_map(|s| s["count"].as_u64()).sum();
+            (count, e["requests"].as_u64().expect("a number"))
+        };
+        // 5 MB in frames of at most 16 KB; a few may be on their way before their handler waits.
+        let (count, requests) = writes("/net/download");
+        println!("{release}: {count} frames of {requests} requests");
+        assert!(count > requests * 600, "{release}: {count} of {requests}");
+        assert_eq!(writes("/sleep").0, 0, "{release}");
+    }
+}

@@ -352,6 +352,14 @@ fn sites(what: &str, minor: u32, mode: Mode, stripped: &Binary) {
     assert_eq!(calls.len(), 1, "{what}");
     assert_eq!(calls[0].kind, SiteKind::Call, "{what}");
     assert!(stripped.call_site(callee, caller).is_empty(), "{what}");
+    let found = stripped.find(&["crypto/tls.(*Conn).Read", "runtime.memmove"]);
+    let [Some(read), Some(memmove)] = &found[..] else {
+        panic!("{what}: {found:?}")
+    };
+    let text = stripped.plaintext_site(read, memmove);
+    // With the race detector nothing of it is inlined.
+    let inlined = !matches!(mode, Mode::Arm64 | Mode::Race);
+    assert_eq!(text.is_some(), inlined, "{what}");
 }
 
 fn roles(what: &str, stripped: &Binary) {

@@ -104,6 +104,10 @@ pub enum Event {
     },
     /// Many handlers were seen, of requests the wire had shown.
     HandlersIdle,
+    /// HTTP/2 writes large frames.
+    Frames,
+    /// Frames by the hundred, of no stream in particular.
+    FramesIdle,
     /// A path was met for the first time.
     Path {
         /// In which watched process.
@@ -196,6 +200,8 @@ fn decode(data: &[u8]) -> Option<Event> {
         abi::GS_E_BIRTHS_IDLE => Event::BirthsIdle,
         abi::GS_E_SECURE => Event::Secure { slot: e.slot },
         abi::GS_E_HANDLERS_IDLE => Event::HandlersIdle,
+        abi::GS_E_FRAMES => Event::Frames,
+        abi::GS_E_FRAMES_IDLE => Event::FramesIdle,
         abi::GS_E_PATH => Event::Path { slot: e.slot },
         abi::GS_E_ROUTES_IDLE => Event::RoutesIdle,
         _ => return None,

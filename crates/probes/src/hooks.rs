@@ -34,6 +34,8 @@ pub enum HookKind {
     Http2Left,
     /// A stream is closed because its client has reset it or left.
     StreamClosed,
+    /// HTTP/2 writes a frame on a goroutine of its own.
+    FrameWrite,
     /// gRPC hands a stream to its method.
     GrpcStream,
     /// gRPC gives a method's status to the transport.
@@ -83,6 +85,8 @@ pub struct Hook {
 pub struct Hooks {
     /// Those that tell of requests over TLS and HTTP/2.
     pub handlers: Vec<Hook>,
+    /// Those that tell whose frames goroutines of HTTP/2 write.
+    pub frames: Vec<Hook>,
     /// Those that tell the templates of routes.
     pub routers: Vec<Hook>,
     /// What cannot be probed, and what is not seen for that.
@@ -94,6 +98,8 @@ pub struct Hooks {
 pub enum HookSet {
     /// [`Hooks::handlers`].
     Handlers,
+    /// [`Hooks::frames`].
+    Frames,
     /// [`Hooks::routers`].
     Routers,
 }
@@ -103,13 +109,19 @@ pub enum HookSet {
 pub(crate) struct HookLinks {
     pub(crate) newproc: Vec<Link>,
     handlers: Vec<Link>,
+    frames: Vec<Link>,
     routers: Vec<Link>,
 }
 
 impl HookLinks {
     /// Takes all away, and waits for it. The kernel lets a grace period pass for each link, so they go side by side.
     pub(crate) fn clear(&mut self) {
-        let sets = [&mut self.newproc, &mut self.handlers, &mut self.routers];
+        let sets = [
+            &mut self.newproc,
+            &mut self.handlers,
+            &mut self.frames,
+            &mut self.routers,
+        ];
         let leaving: Vec<_> = sets.into_iter().flat_map(drop_behind).collect();
         for thread in leaving {
             let _ = thread.join();
@@ -165,6 +177,7 @@ impl Probes {
         let bss = self.bss();
         match set {
             HookSet::Handlers => (bss.handlers_idle, bss.handlers_wanted) = (0, 1),
+            HookSet::Frames => (bss.frames_idle, bss.frames_wanted) = (0, 1),
             HookSet::Routers => (bss.routes_idle, bss.routes_wanted) = (0, 1),
         }
         let kinds = [
@@ -173,6 +186,7 @@ impl Probes {
             HookKind::Http2Panic,
             HookKind::Http2Left,
             HookKind::StreamClosed,
+            HookKind::FrameWrite,
             HookKind::GrpcStatus,
             HookKind::GrpcStream,
             HookKind::HttpError,
@@ -209,6 +223,7 @@ impl Probes {
                 HookKind::Http2Left => &p.on_http2_left,
                 HookKind::GrpcStatus => &p.on_grpc_status,
                 HookKind::StreamClosed => &p.on_stream_closed,
+                HookKind::FrameWrite => &p.on_frame_write,
                 HookKind::GrpcStream => &p.on_grpc_stream,
                 HookKind::HttpError => &p.on_http_error,
                 HookKind::Hijack => &p.on_hijack,
@@ -228,6 +243,7 @@ impl Probes {
         }
         match set {
             HookSet::Handlers => self.hooks.handlers.append(&mut links),
+            HookSet::Frames => self.hooks.frames.append(&mut links),
             HookSet::Routers => self.hooks.routers.append(&mut links),
         }
         Ok(())
@@ -237,6 +253,7 @@ impl Probes {
     pub fn ask_again(&mut self, set: HookSet) {
         match set {
             HookSet::Handlers => self.bss().handlers_idle = 0,
+            HookSet::Frames => self.bss().frames_idle = 0,
             HookSet::Routers => self.bss().routes_idle = 0,
         }
     }
@@ -247,6 +264,10 @@ impl Probes {
             HookSet::Handlers => {
                 drop_behind(&mut self.hooks.handlers);
                 self.bss().handlers_wanted = 0;
+            }
+            HookSet::Frames => {
+                drop_behind(&mut self.hooks.frames);
+                self.bss().frames_wanted = 0;
             }
             HookSet::Routers => {
                 drop_behind(&mut self.hooks.routers);

@@ -24,6 +24,7 @@ pub(crate) struct Handlers {
     programs: Vec<(PathBuf, Arc<Program>)>,
     known: HashSet<usize>,
     handlers: bool,
+    frames: bool,
     routers: bool,
     routers_at: Option<Instant>,
     routers_due: bool,
@@ -47,8 +48,10 @@ impl Handlers {
         let exe = gostall_targets::proc::path(traced.pid, "exe");
         self.programs.push((exe, Arc::clone(program)));
         self.detach(probes, HookSet::Handlers);
+        self.detach(probes, HookSet::Frames);
         self.detach(probes, HookSet::Routers);
         self.attach(probes, HookSet::Handlers);
+        self.attach(probes, HookSet::Frames);
         self.attach(probes, HookSet::Routers);
     }
 
@@ -59,6 +62,7 @@ impl Handlers {
             };
             let sites = match set {
                 HookSet::Handlers => &layout.hooks.handlers,
+                HookSet::Frames => &layout.hooks.frames,
                 HookSet::Routers => &layout.hooks.routers,
             };
             // Without uprobes the wire alone tells; doctor says so.
@@ -66,6 +70,7 @@ impl Handlers {
         }
         match set {
             HookSet::Handlers => self.handlers = true,
+            HookSet::Frames => self.frames = true,
             HookSet::Routers => {
                 (self.routers, self.routers_due, self.routers_idle) = (true, false, false);
                 self.routers_at = Some(Instant::now());
@@ -77,6 +82,7 @@ impl Handlers {
         probes.detach_hooks(set);
         match set {
             HookSet::Handlers => self.handlers = false,
+            HookSet::Frames => self.frames = false,
             HookSet::Routers => self.routers = false,
         }
     }
@@ -86,6 +92,18 @@ impl Handlers {
         if !self.handlers {
             self.attach(probes, HookSet::Handlers);
         }
+    }
+
+    /// HTTP/2 writes large frames.
+    pub(crate) fn frames(&mut self, probes: &mut Probes) {
+        if !self.frames {
+            self.attach(probes, HookSet::Frames);
+        }
+    }
+
+    /// Frames were seen in vain for a while: they were of no one stream.
+    pub(crate) fn frames_idle(&mut self, probes: &mut Probes) {
+        self.detach(probes, HookSet::Frames);
     }
 
     /// Handlers were seen in vain for a while.

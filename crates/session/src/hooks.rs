@@ -111,6 +111,13 @@ fn http2(binary: &Binary, copy: &Http2, status: Option<u32>, hooks: &mut Hooks) 
                 .map(|s| hook(HookKind::StreamClosed, s, 0)),
         );
     }
+    // What does not fit the buffer is written on a goroutine of its own, for the stream whose frame it is.
+    let frame = format!("{}serverConn).writeFrameAsync", copy.prefix);
+    if let Some(Some(f)) = binary.find(&[&frame]).first()
+        && let Some(site) = binary.entry_site(f)
+    {
+        hooks.frames.push(hook(HookKind::FrameWrite, site, 0));
+    }
     // Up to Go 1.21 a stream whose client has left ends without giving its state back.
     let before_122 = binary.version().is_some_and(|v| v.minor < 22);
     if before_122

@@ -254,6 +254,8 @@ impl Session {
                 }
                 Event::BirthsIdle => self.lineage.review(&mut self.probes)?,
                 Event::Secure { .. } => self.handlers.secure(&mut self.probes),
+                Event::Frames => self.handlers.frames(&mut self.probes),
+                Event::FramesIdle => self.handlers.frames_idle(&mut self.probes),
                 Event::HandlersIdle => self.handlers.handlers_idle(&mut self.probes)?,
                 Event::Path { .. } => self.handlers.path(),
                 Event::RoutesIdle => self.handlers.routes_idle(),
