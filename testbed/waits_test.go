@@ -22,7 +22,7 @@ var mainState = map[string]string{
 	"/pipe/blocking": "syscall_pipe", "/pipe/poller": "syscall_pipe", "/disk/fsync": "syscall_disk",
 	"/flock": "syscall_lock", "/nanosleep": "syscall_other", "/wait4": "syscall_other",
 	"/net/http": "net_upstream_read", "/net/line": "net_upstream_read", "/net/connect": "net_upstream_connect", "/net/send": "net_upstream_write",
-	"/net/dns": "net_dns", "/net/dns-txt": "net_dns", "/net/nested": "lock", "/net/upload": "net_client_read",
+	"/net/dns": "net_dns", "/net/dns-txt": "net_dns", "/net/nested": "lock", "/nested/pipe": "lock", "/nested/flock": "lock", "/net/upload": "net_client_read",
 	"/net/download": "net_client_write", "/gc/run": "gc", "/cpu/quota": "throttled", "/cpu/hogged": "runq_go",
 }
 

@@ -315,6 +315,7 @@ enum gs_wall_state {
 	GS_W_DNS,
 	GS_W_STATES,
 };
+#define GS_W_CHILDREN 3
 /* A request's time so far. */
 struct gs_wall {
 	__u64 begin_ns;	  /* gs_conn.begin_ns: whose it is */
@@ -323,7 +324,10 @@ struct gs_wall {
 	__u16 wait_state;
 	__u16 used;	  /* states that are not 0 */
 	__u64 ns[GS_W_STATES];
-	__u64 pad[5];
+	__u64 child_g[GS_W_CHILDREN]; /* children that made calls, the latest few */
+	__u32 child_goid[GS_W_CHILDREN]; /* the lower half, to know them again */
+	__u8 child_state[GS_W_CHILDREN]; /* what each waits for since its last call, or GS_W_STATES */
+	__u8 child_next;
 };
 _Static_assert(sizeof(struct gs_wall) == 192, "whole cache lines");
 /* The same, summed by leaf and CPU over requests that ended. */

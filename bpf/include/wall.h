@@ -36,6 +36,8 @@ static __always_inline void wall_clear(struct gs_wall *w)
 	__u32 i;
 
 	w->wait_since = 0;
+	for (i = 0; i < GS_W_CHILDREN; i++)
+		w->child_g[i] = 0;
 	if (w->used > 1)
 		for (i = 1; i < GS_W_STATES; i++)
 			w->ns[i] = 0;
@@ -181,6 +183,51 @@ static __always_inline int wakes_poller(struct call *k, __u32 class)
 #define EAGAIN 11
 #define EINPROGRESS 115
 
+/* What a goroutine waits for that such a call returns to; GS_W_STATES: for nothing. */
+static __always_inline __u32 wait_after(struct call *k, __u32 class, __u32 res, __u32 *fd)
+{
+	*fd = k->arg0;
+	if (res == EINPROGRESS && class == GS_C_CONNECT)
+		return GS_W_UPSTREAM_CONNECT;
+	if (res != EAGAIN || class == GS_C_NONE || class > GS_C_SPLICE)
+		return GS_W_STATES;
+	if (class == GS_C_SPLICE)
+		*fd = k->arg2;
+	return wait_state(k->conn_key, *fd, class_writes(class));
+}
+
+/* A call of a child goroutine of a request has returned: whoever asks what the request
+ * waits for may look at it. */
+__noinline int wall_child(struct gs_conn *c, __u32 class, __u32 res)
+{
+	struct scratch *s = scratch_get();
+	struct gs_wall *w;
+	struct call *k;
+	__u32 i, fd, at = GS_W_CHILDREN;
+
+	if (!s || !c)
+		return 0;
+	k = &s->call;
+	w = k->g && k->goid ? wall_of(c, k->conn_key) : 0;
+	if (!w)
+		return 0;
+	for (i = 0; i < GS_W_CHILDREN; i++)
+		if (w->child_g[i] == k->g)
+			at = i;
+	if (at == GS_W_CHILDREN) {
+		at = w->child_next;
+		w->child_next = at >= GS_W_CHILDREN - 1 ? 0 : at + 1;
+	}
+	for (i = 0; i < GS_W_CHILDREN; i++) {
+		if (i != at)
+			continue;
+		w->child_g[i] = k->g;
+		w->child_goid[i] = k->goid;
+		w->child_state[i] = wait_after(k, class, res, &fd);
+	}
+	return 0;
+}
+
 /* A call of a request's own goroutine has returned. */
 __noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
 {
@@ -189,6 +236,7 @@ __noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
 	struct gs_conn *c;
 	struct call *k;
 	__u64 from, cpu, off;
+	__u32 state, fd;
 
 	if (!s || !t)
 		return 0;
@@ -198,7 +246,7 @@ __noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
 		return 0;
 	/* Where goroutines cannot be told, the connection's own calls are what is known. */
 	if (c->g ? c->g != (k->g ? k->g : k->reg_g) : !!k->g)
-		return 0;
+		return c->g ? wall_child(c, class, res) : 0;
 	w = wall_of(c, k->conn_key);
 	if (!w)
 		return 0;
@@ -230,13 +278,12 @@ __noinline int wall_call(struct gs_thread *t, __u32 class, __u32 res)
 	wall_add(w, GS_W_CPU_KERNEL, cpu);
 	if (!c->g)
 		return 0;
-	if (res == EAGAIN && class != GS_C_NONE && class <= GS_C_SPLICE) {
-		w->wait_fd = class == GS_C_SPLICE ? k->arg2 : k->arg0;
-		w->wait_state = wait_state(k->conn_key, w->wait_fd, class_writes(class));
-		w->wait_since = k->now;
-	} else if (res == EINPROGRESS && class == GS_C_CONNECT) {
-		w->wait_fd = k->arg0;
-		w->wait_state = GS_W_UPSTREAM_CONNECT;
+	if (res != EAGAIN && res != EINPROGRESS)
+		return 0;
+	state = wait_after(k, class, res, &fd);
+	if (state != GS_W_STATES) {
+		w->wait_fd = fd;
+		w->wait_state = state;
 		w->wait_since = k->now;
 	}
 	return 0;

@@ -22,18 +22,24 @@ const RUNS: u32 = 3;
 /// The same over another protocol, which is a flag of the driver.
 fn judged_over(protocol: Option<&str>, release: &str, groups: &str, flags: &[&str]) {
     need_root();
-    let mut verdict = run(protocol, release, groups, flags);
+    let mut verdict = run(protocol, release, groups, &[], flags);
     for _ in 1..RUNS {
         if verdict["passed"] == true {
             break;
         }
         println!("once more: {}", verdict["reasons"]);
-        verdict = run(protocol, release, groups, flags);
+        verdict = run(protocol, release, groups, &[], flags);
     }
     pass(groups, &verdict);
 }
 
-fn run(protocol: Option<&str>, release: &str, groups: &str, flags: &[&str]) -> Value {
+fn run(
+    protocol: Option<&str>,
+    release: &str,
+    groups: &str,
+    judge: &[&str],
+    flags: &[&str],
+) -> Value {
     let mut truth = Truth::start_waits(&Testbed::of(release, "static"), flags);
     let drive = |n| {
         let mut flags = vec!["-n", n, "-only", groups];
@@ -50,7 +56,7 @@ fn run(protocol: Option<&str>, release: &str, groups: &str, flags: &[&str]) -> V
     truth.dump();
     agent.signal(libc::SIGINT);
     let report = agent.finish().report();
-    truth.judge(&report.0, &["-ledger"])
+    truth.judge(&report.0, &[&["-ledger"], judge].concat())
 }
 
 fn pass(what: &str, verdict: &Value) {
@@ -84,6 +90,21 @@ fn waiting_for_a_p() {
 #[test]
 fn sleeps_locks_and_channels() {
     judged("local", "park", &[]);
+}
+
+/// What a child waits for on which its request waits.
+#[test]
+fn what_is_awaited() {
+    // Threads' numbers lie elsewhere in each.
+    for release in ["local", "1.19.13", "1.27.3"] {
+        let again = || run(None, release, "/net/nested,nested", &["-deep"], &[]);
+        let mut verdict = again();
+        if verdict["passed"] != true {
+            println!("once more: {}", verdict["reasons"]);
+            verdict = again();
+        }
+        pass(release, &verdict);
+    }
 }
 
 #[test]

@@ -148,6 +148,11 @@ times! {
         running,
         runq_go,
         throttled,
+        /// In calls: of awaited goroutines, for those of a request's own are known exactly.
+        disk,
+        pipe,
+        file_lock,
+        other,
         lock,
         channel,
         timer,
@@ -170,6 +175,10 @@ impl Samples {
             Doing::Running => &mut self.running,
             Doing::State(S::RunqGo) => &mut self.runq_go,
             Doing::State(S::Throttled) => &mut self.throttled,
+            Doing::State(S::SyscallDisk) => &mut self.disk,
+            Doing::State(S::SyscallPipe) => &mut self.pipe,
+            Doing::State(S::SyscallLock) => &mut self.file_lock,
+            Doing::State(S::SyscallOther) => &mut self.other,
             Doing::State(S::Lock) => &mut self.lock,
             Doing::State(S::Channel) => &mut self.channel,
             Doing::State(S::Timer) => &mut self.timer,
@@ -186,10 +195,14 @@ impl Samples {
         self.looks += 1;
     }
 
-    fn waits(&self) -> [(LedgerState, u64); 13] {
+    fn waits(&self) -> [(LedgerState, u64); 17] {
         [
             (S::RunqGo, self.runq_go),
             (S::Throttled, self.throttled),
+            (S::SyscallDisk, self.disk),
+            (S::SyscallPipe, self.pipe),
+            (S::SyscallLock, self.file_lock),
+            (S::SyscallOther, self.other),
             (S::Lock, self.lock),
             (S::Channel, self.channel),
             (S::Timer, self.timer),
@@ -203,6 +216,78 @@ impl Samples {
             (S::Unknown, self.unknown),
         ]
     }
+}
+
+times! {
+    /// Waits for locks and channels in which goroutines that worked for the request were found: for how long, us.
+    #[allow(missing_docs, reason = "each is a state's name")]
+    Awaited: u64 {
+        lock,
+        channel,
+    }
+}
+
+/// Looks, and what the awaited goroutines were doing meanwhile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What the requests' own goroutines were doing.
+    pub own: Samples,
+    /// In how much of that they waited for others that were seen,
+    pub awaited: Awaited,
+    /// and what those were doing.
+    pub others: Samples,
+}
+
+impl Found {
+    /// Counts a look at a request that stands for so long: what its own goroutine was doing, and what those were doing
+    /// for which it may have waited.
+    pub fn count(&mut self, own: Doing, others: &[Doing], us: u64) {
+        self.own.count(own, us);
+        let awaited = match own {
+            Doing::State(S::Lock) => &mut self.awaited.lock,
+            Doing::State(S::Channel) => &mut self.awaited.channel,
+            _ => return,
+        };
+        if others.is_empty() {
+            return;
+        }
+        *awaited += us;
+        for (i, other) in others.iter().enumerate() {
+            // No microsecond is lost.
+            let (n, i) = (others.len() as u64, i as u64);
+            self.others.count(*other, us * (i + 1) / n - us * i / n);
+        }
+    }
+
+    /// Adds another's.
+    pub fn add(&mut self, other: &Found) {
+        self.own.add(&other.own);
+        self.awaited.add(&other.awaited);
+        self.others.add(&other.others);
+    }
+
+    /// The looks with those others' doings in the place of waits for them; `None` where none was seen.
+    fn deep(&self) -> Option<Samples> {
+        if self.awaited == Awaited::default() {
+            return None;
+        }
+        let mut deep = self.own;
+        deep.lock -= self.awaited.lock;
+        deep.channel -= self.awaited.channel;
+        let looks = deep.looks;
+        deep.add(&self.others);
+        deep.looks = looks;
+        Some(deep)
+    }
+}
+
+/// The same, with what awaited goroutines were doing in the place of waits for them, where any was seen.
+pub(crate) fn split_deep(
+    total_ns: u64,
+    exact: &Exact,
+    found: &Found,
+) -> Option<BTreeMap<String, u64>> {
+    found.deep().map(|deep| split(total_ns, exact, &deep))
 }
 
 /// Fewer looks than this say nothing of a large part of the time; of a small part one is enough, for it cannot be far

@@ -10,7 +10,7 @@ use crate::input::{
     REQUEST_UNROUTED, Sampling, SeriesKey, Tail, TargetInfo, Window,
 };
 use crate::labels::{self, Labels, LeafStats, Owner, Sources};
-use crate::ledger::{Exact, Samples};
+use crate::ledger::{Exact, Found};
 use crate::report;
 use crate::route::Route;
 use crate::snapshot::{Event, Protocol, Snapshot};
@@ -30,7 +30,7 @@ pub struct Model {
     pub(crate) nodes: HashMap<u32, PathNode>,
     pub(crate) protocols: HashMap<u32, Protocol>,
     pub(crate) tails: Tails,
-    pub(crate) times: HashMap<u32, (Exact, Samples)>,
+    pub(crate) times: HashMap<u32, (Exact, Found)>,
     sources: Sources,
     labels: Labels,
     /// Path nodes there were when the labels were made.
@@ -91,8 +91,8 @@ impl Model {
     }
 
     /// Adds what goroutines serving a leaf's requests were found doing.
-    pub fn add_samples(&mut self, leaf: u32, samples: &Samples) {
-        self.times.entry(leaf).or_default().1.add(samples);
+    pub fn add_found(&mut self, leaf: u32, found: &Found) {
+        self.times.entry(leaf).or_default().1.add(found);
     }
 
     /// Sets the user's routes; they come before whatever is learned or clustered.

@@ -12,7 +12,7 @@ use crate::input::{
     REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, Tail,
 };
 use crate::labels::{Label, Labels, Owner};
-use crate::ledger::{self, Exact, Samples};
+use crate::ledger::{self, Exact, Found};
 use crate::model::Model;
 use crate::role::Role;
 use crate::snapshot::{
@@ -31,7 +31,7 @@ struct Gathered {
     protocol: Option<Protocol>,
     calls: Calls,
     exact: Exact,
-    samples: Samples,
+    found: Found,
 }
 
 pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
@@ -79,10 +79,10 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             }
         }
     }
-    for (leaf, (exact, samples)) in &model.times {
+    for (leaf, (exact, found)) in &model.times {
         if let Some(gathered) = endpoints.get_mut(labels.label(*leaf)) {
             gathered.exact.add(exact);
-            gathered.samples.add(samples);
+            gathered.found.add(found);
         }
     }
     coverage.paths_seen = paths.len() as u64;
@@ -235,7 +235,8 @@ impl Gathered {
                 .into_iter()
                 .map(|(status, n)| (status.to_string(), n))
                 .collect(),
-            ledger: ledger::split(self.requests.sum_ns(), &self.exact, &self.samples),
+            ledger: ledger::split(self.requests.sum_ns(), &self.exact, &self.found.own),
+            ledger_deep: ledger::split_deep(self.requests.sum_ns(), &self.exact, &self.found),
             latency: Latency::from(self.requests),
             syscalls: rows(self.calls, arch),
         }

@@ -100,6 +100,10 @@ pub struct Endpoint {
     pub latency: Latency,
     /// Where the requests' time went, ns by state.
     pub ledger: BTreeMap<String, u64>,
+    /// The same time, with what awaited goroutines were doing in the place of waits for them; absent where none was
+    /// seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_deep: Option<BTreeMap<String, u64>>,
     /// Syscalls by name and result, the greatest total first.
     pub syscalls: Vec<SyscallStat>,
 }

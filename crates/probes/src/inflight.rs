@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use std::os::fd::AsRawFd;
 
 use gostall_bpf::{abi, types};
+use gostall_model::LedgerState;
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use crate::bytes;
@@ -31,10 +32,22 @@ enum Place {
     Far(u64),
 }
 
+/// A goroutine that works for a request, its own goroutine's child to whatever depth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Child {
+    /// Its address in the target.
+    pub g: u64,
+    /// The lower half of its id.
+    pub goid: u32,
+    /// What it waits for since its last call returned, if for anything.
+    pub waits: Option<LedgerState>,
+}
+
 /// The table of connections, mapped.
 #[derive(Debug)]
 pub struct InFlight {
     near: Mapped<types::gs_conn>,
+    walls: Mapped<types::gs_wall>,
     descriptors: usize,
     high: Mapped<types::near_high>,
     far: MapHandle,
@@ -109,6 +122,7 @@ impl Probes {
             |map| MapHandle::try_from(map).map_err(|e: libbpf_rs::Error| fail(e.to_string()));
         let near = Mapped::new(&maps.near_conns).map_err(|e| fail(e.to_string()))?;
         Ok(InFlight {
+            walls: Mapped::new(&maps.near_walls).map_err(|e| fail(e.to_string()))?,
             descriptors: near.entries / types::near_high::default().fd.len(),
             high: Mapped::new(&maps.near_highs).map_err(|e| fail(e.to_string()))?,
             far: handle(&maps.conns)?,
@@ -116,6 +130,22 @@ impl Probes {
             near,
         })
     }
+}
+
+/// What the kernel side's name for a wait means.
+fn wait_state(state: u32) -> Option<LedgerState> {
+    Some(match state {
+        abi::GS_W_PIPE => LedgerState::SyscallPipe,
+        abi::GS_W_DISK => LedgerState::SyscallDisk,
+        abi::GS_W_OTHER => LedgerState::SyscallOther,
+        abi::GS_W_CLIENT_READ => LedgerState::NetClientRead,
+        abi::GS_W_CLIENT_WRITE => LedgerState::NetClientWrite,
+        abi::GS_W_UPSTREAM_CONNECT => LedgerState::NetUpstreamConnect,
+        abi::GS_W_UPSTREAM_READ => LedgerState::NetUpstreamRead,
+        abi::GS_W_UPSTREAM_WRITE => LedgerState::NetUpstreamWrite,
+        abi::GS_W_DNS => LedgerState::NetDns,
+        _ => return None,
+    })
 }
 
 fn request(slot: u32, c: &types::gs_conn, place: Place) -> Option<Request> {
@@ -134,6 +164,25 @@ impl InFlight {
     pub fn throttled(&self, slot: u32) -> bool {
         let now = self.high.get(0).throttled;
         now.get(slot as usize).is_some_and(|n| *n > 0)
+    }
+
+    /// The children of a request that made calls of late: a few of them, and only on connections with a place in the
+    /// table.
+    pub fn children(&self, r: &Request) -> impl Iterator<Item = Child> + use<> {
+        let wall = match r.place {
+            Place::Near(at) => Some(self.walls.get(at)),
+            Place::Far(_) => None,
+        };
+        let wall = wall.filter(|w| w.begin_ns == r.begin_ns);
+        wall.into_iter().flat_map(|w| {
+            (0..w.child_g.len())
+                .map(move |i| Child {
+                    g: w.child_g[i],
+                    goid: w.child_goid[i],
+                    waits: wait_state(w.child_state[i].into()),
+                })
+                .filter(|c| c.g != 0)
+        })
     }
 
     /// Calls `each` with every request.

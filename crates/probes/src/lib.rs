@@ -24,12 +24,12 @@ pub use hooks::{
     HOOK_ARG_SHIFT, HOOK_GRPC, HOOK_MATCHED, HOOK_REG_SHIFT, HOOK_STATUS_SHIFT, Hook, HookKind,
     HookSet, Hooks,
 };
-pub use inflight::{InFlight, Request};
+pub use inflight::{Child, InFlight, Request};
 pub use loader::Probes;
 pub use process::{GoMaps, HttpOffsets, Layout, RolePc, SlotState};
 pub use read::{Counters, Protocols};
 pub use stats::{RunStats, RunTotals};
-pub use syscalls::{Filter, TailRule};
+pub use syscalls::{Blocks, Filter, TailRule, blocks};
 
 /// The leaf that marks net/http's background reader among [`Layout::roles`].
 pub const READER: u32 = gostall_bpf::abi::GS_READER;

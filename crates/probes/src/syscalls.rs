@@ -203,6 +203,30 @@ const BLOCKS: &[(&[&str], u32)] = &[
     ),
 ];
 
+/// What a call of this name waits for when it blocks its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// A disk or file system.
+    Disk,
+    /// A lock.
+    Lock,
+    /// What its descriptor stands for.
+    Descriptor,
+    /// Something else.
+    Else,
+}
+
+/// What a call waits for when it blocks its thread.
+pub fn blocks(syscall: &str) -> Blocks {
+    let found = BLOCKS.iter().find(|(names, _)| names.contains(&syscall));
+    match found.map(|f| f.1) {
+        Some(abi::GS_B_DISK) => Blocks::Disk,
+        Some(abi::GS_B_LOCK) => Blocks::Lock,
+        Some(abi::GS_B_FD) => Blocks::Descriptor,
+        _ => Blocks::Else,
+    }
+}
+
 /// What is recorded; everything by default.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {

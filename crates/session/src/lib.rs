@@ -9,6 +9,7 @@
 //! whole program. It needs root, or the capabilities the README names; every [`Error`] says what failed, on what, and
 //! what to do.
 
+mod awaited;
 mod clock;
 mod describe;
 mod error;

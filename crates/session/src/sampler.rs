@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gostall_model::{Doing, LedgerState, Samples};
-use gostall_probes::{InFlight, Request};
+use gostall_model::{Doing, Found, LedgerState};
+use gostall_probes::{Child, InFlight, Request};
 
+use crate::awaited;
 use crate::program::Program;
-use crate::waits::TimerChannel;
+use crate::waits::{TimerChannel, Waits};
 
 /// The mean time between looks. Each is early or late by up to half of it: what goes on in step with a clock must not
 /// be seen at the same point each time.
@@ -45,7 +46,7 @@ pub(crate) struct Subject {
 struct Shared {
     stop: AtomicBool,
     subjects: Mutex<BTreeMap<u32, Subject>>,
-    found: Mutex<HashMap<u32, Samples>>,
+    found: Mutex<HashMap<u32, Found>>,
 }
 
 impl Shared {
@@ -101,7 +102,7 @@ impl Sampler {
     }
 
     /// What was found so far, by leaf.
-    pub(crate) fn found(&self) -> HashMap<u32, Samples> {
+    pub(crate) fn found(&self) -> HashMap<u32, Found> {
         let found = self.shared.found.lock();
         found.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -170,10 +171,15 @@ fn run(shared: &Shared, in_flight: &InFlight) {
         drop(subjects);
         if !found.is_empty() {
             let mut all = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
-            for (leaf, doing) in found {
+            for Sight {
+                leaf,
+                doing,
+                others,
+            } in found
+            {
                 // What is found stands for the time since the last look, whose length does not depend on it.
                 let us = rest.as_micros() as u64;
-                all.entry(leaf).or_default().count(doing, us);
+                all.entry(leaf).or_default().count(doing, &others, us);
             }
         }
         let cost = thread_cpu().saturating_sub(before);
@@ -194,7 +200,7 @@ fn thread_cpu() -> Duration {
 }
 
 /// Reads pieces of another process's memory, each of `size` bytes, into `to`; how many came whole.
-fn read_pieces(pid: u32, from: &[u64], size: usize, to: &mut [u8]) -> usize {
+pub(crate) fn read_pieces(pid: u32, from: &[u64], size: usize, to: &mut [u8]) -> usize {
     let remote: Vec<libc::iovec> = from
         .iter()
         .map(|a| libc::iovec {
@@ -226,60 +232,142 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
         .map_or(0, |b| u64::from_ne_bytes(b.try_into().expect("8 bytes")))
 }
 
-/// Looks at some requests of one process.
-fn look(
-    subject: &Subject,
-    requests: &[Request],
-    in_flight: &InFlight,
-    found: &mut Vec<(u32, Doing)>,
-) {
-    let Some(waits) = &subject.program.waits else {
-        return;
-    };
-    let o = waits.offsets;
-    let first = o.sp.min(o.status).min(o.reason);
-    let waiting = o.timer.map_or(0, |t| t.waiting);
-    let last =
-        o.bp.unwrap_or(0)
-            .max(o.sp)
-            .max(o.status)
-            .max(o.reason)
-            .max(waiting)
-            + 8;
-    let size = (last - first) as usize;
-    let at = |offset: u32| (offset - first) as usize;
-    let from: Vec<u64> = requests.iter().map(|r| r.g + u64::from(first)).collect();
-    let mut bytes = vec![0u8; size * from.len()];
-    let whole = read_pieces(subject.pid, &from, size, &mut bytes);
-    let mut stacks = 0;
-    for (r, g) in requests.iter().zip(bytes.chunks_exact(size)).take(whole) {
-        let status = u64_at(g, at(o.status)) as u32;
-        let reason = g[at(o.reason)];
-        let Some(mut doing) = waits.doing(status, reason) else {
-            continue;
-        };
-        if waits.asks_for_stack(doing) && stacks < STACKS {
-            stacks += 1;
-            let bp = o.bp.map_or(0, |bp| u64_at(g, at(bp)));
-            let stack = stack(subject.pid, u64_at(g, at(o.sp)), bp);
-            let stack = stack.iter().map(|pc| pc.wrapping_sub(subject.bias));
+/// What was found of a request.
+struct Sight {
+    leaf: u32,
+    doing: Doing,
+    /// What its children were doing, where it may wait for them.
+    others: Vec<Doing>,
+}
+
+/// The part of every `g` of a program that is read.
+struct Window {
+    first: u32,
+    size: usize,
+}
+
+impl Window {
+    fn of(waits: &Waits) -> Self {
+        let o = waits.offsets;
+        let ends = [
+            Some(o.sp),
+            Some(o.status),
+            Some(o.reason),
+            Some(o.goid),
+            Some(o.m),
+            o.bp,
+            o.timer.map(|t| t.waiting),
+        ];
+        let first = ends.iter().flatten().min().copied().unwrap_or(0);
+        let last = ends.iter().flatten().max().copied().unwrap_or(0) + 8;
+        Self {
+            first,
+            size: (last - first) as usize,
+        }
+    }
+
+    fn word(&self, g: &[u8], offset: u32) -> u64 {
+        u64_at(g, (offset - self.first) as usize)
+    }
+}
+
+/// A look at one process.
+struct Look<'a> {
+    subject: &'a Subject,
+    waits: &'a Waits,
+    window: Window,
+    /// Stacks that may still be read in this look.
+    stacks: usize,
+}
+
+impl Look<'_> {
+    /// What a goroutine is doing; `None`: it is not the one we took it for.
+    fn doing(&mut self, g: u64, bytes: &[u8]) -> Option<Doing> {
+        let (waits, o, pid) = (self.waits, self.waits.offsets, self.subject.pid);
+        let status = self.window.word(bytes, o.status) as u32;
+        let reason = self.window.word(bytes, o.reason) as u8;
+        let mut doing = waits.doing(status, reason)?;
+        if waits.asks_for_stack(doing) && self.stacks > 0 {
+            self.stacks -= 1;
+            let bp = o.bp.map_or(0, |bp| self.window.word(bytes, bp));
+            let stack = stack(pid, self.window.word(bytes, o.sp), bp);
+            let bias = self.subject.bias;
+            let stack = stack.iter().map(|pc| pc.wrapping_sub(bias));
             if let Some(state) = waits.stands_for(doing, stack) {
                 doing = Doing::State(state);
             }
         }
         if waits.receives(doing, reason)
             && let Some(t) = o.timer
-            && is_timers(subject.pid, r.g, u64_at(g, at(t.waiting)), t)
+            && is_timers(pid, g, self.window.word(bytes, t.waiting), t)
         {
             doing = Doing::State(LedgerState::Timer);
         }
+        Some(doing)
+    }
+
+    /// What a child is doing; `None`: it has ended.
+    fn others(&mut self, child: &Child) -> Option<Doing> {
+        let o = self.waits.offsets;
+        let mut bytes = vec![0u8; self.window.size];
+        let pid = self.subject.pid;
+        let from = child.g + u64::from(self.window.first);
+        if read_pieces(pid, &[from], self.window.size, &mut bytes) != 1
+            || self.window.word(&bytes, o.goid) as u32 != child.goid
+        {
+            return None;
+        }
+        let doing = self.doing(child.g, &bytes)?;
+        if doing != Doing::InCall {
+            return Some(doing);
+        }
+        let status = self.window.word(&bytes, o.status) as u32;
+        Some(if Waits::in_syscall(status) {
+            awaited::in_call(pid, self.window.word(&bytes, o.m))
+        } else {
+            Doing::State(child.waits.unwrap_or(LedgerState::Unknown))
+        })
+    }
+}
+
+/// Looks at some requests of one process.
+fn look(subject: &Subject, requests: &[Request], in_flight: &InFlight, found: &mut Vec<Sight>) {
+    let Some(waits) = &subject.program.waits else {
+        return;
+    };
+    let mut look = Look {
+        subject,
+        waits,
+        window: Window::of(waits),
+        stacks: STACKS,
+    };
+    let size = look.window.size;
+    let first = u64::from(look.window.first);
+    let from: Vec<u64> = requests.iter().map(|r| r.g + first).collect();
+    let mut bytes = vec![0u8; size * from.len()];
+    let whole = read_pieces(subject.pid, &from, size, &mut bytes);
+    for (r, g) in requests.iter().zip(bytes.chunks_exact(size)).take(whole) {
+        let Some(mut doing) = look.doing(r.g, g) else {
+            continue;
+        };
         // Ready, and no thread of its process may run.
         if doing == Doing::State(LedgerState::RunqGo) && in_flight.throttled(r.slot) {
             doing = Doing::State(LedgerState::Throttled);
         }
+        let others = match doing {
+            Doing::State(LedgerState::Lock | LedgerState::Channel) => in_flight
+                .children(r)
+                .filter_map(|c| look.others(&c))
+                .collect(),
+            _ => Vec::new(),
+        };
         // Had it ended meanwhile, this would be the next request's, or nobody's.
         if in_flight.goes_on(r) {
-            found.push((r.leaf, doing));
+            found.push(Sight {
+                leaf: r.leaf,
+                doing,
+                others,
+            });
         }
     }
 }

@@ -405,8 +405,8 @@ impl Session {
         let model = &mut self.model;
         self.probes
             .walls(|leaf, exact| model.add_exact(leaf, exact))?;
-        for (leaf, samples) in self.sampler.iter().flat_map(Sampler::found) {
-            model.add_samples(leaf, &samples);
+        for (leaf, found) in self.sampler.iter().flat_map(Sampler::found) {
+            model.add_found(leaf, &found);
         }
         let counters = self.probes.counters()?;
         let mut losses = counters.losses;

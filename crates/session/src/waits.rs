@@ -86,6 +86,8 @@ const STAND_FOR: &[(&str, S)] = &[
 pub(crate) struct Offsets {
     pub(crate) status: u32,
     pub(crate) reason: u32,
+    pub(crate) goid: u32,
+    pub(crate) m: u32,
     pub(crate) sp: u32,
     pub(crate) bp: Option<u32>,
     pub(crate) timer: Option<TimerChannel>,
@@ -204,6 +206,8 @@ impl Waits {
             offsets: Offsets {
                 status: o.g_atomicstatus,
                 reason: o.g_waitreason,
+                goid: o.g_goid,
+                m: o.g_m,
                 sp: o.g_sched_sp,
                 bp: o.g_sched_bp,
                 timer: facts
@@ -238,6 +242,11 @@ impl Waits {
             // Idle, dead: it is not the goroutine we took it for.
             _ => return None,
         })
+    }
+
+    /// Whether a status is that of a goroutine in a call.
+    pub(crate) fn in_syscall(status: u32) -> bool {
+        status & !SCAN == SYSCALL
     }
 
     /// Whether it waits to receive from one channel.

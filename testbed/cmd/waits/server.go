@@ -112,7 +112,7 @@ func (s *server) handlers() map[string]func(*call) {
 		"/net/http": netHTTP, "/net/line": netLine, "/net/connect": netConnect, "/net/send": netSend, "/net/dns": netDNS,
 		"/net/dns-txt": netDNSText, "/net/nested": netNested, "/net/upload": netUpload, "/net/download": netDownload,
 		"/gc/run": gcRun, "/gc/alloc": gcAlloc,
-		"/mix": mix,
+		"/mix": mix, "/nested/pipe": nested("syscall_pipe", pipeBlocking), "/nested/flock": nested("syscall_lock", flock),
 	}
 }
 

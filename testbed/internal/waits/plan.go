@@ -59,6 +59,7 @@ func Endpoints() []Endpoint {
 		Endpoint{Method: "GET", Route: "/net/download", Group: "net", Client: SlowReader})
 	all = append(all, get("gc", "/gc/run", "/gc/alloc")...)
 	all = append(all, get("mix", "/mix")...)
+	all = append(all, get("nested", "/nested/pipe", "/nested/flock")...)
 	all = append(all, get("quota", "/cpu/quota")...)
 	return append(all, get("procs", "/cpu/hogged")...)
 }
