@@ -449,7 +449,7 @@ enum gs_event_kind {
 	GS_E_PATH = 7,	/* a path not seen before: its route may be to learn */
 	GS_E_ROUTES_IDLE = 8, /* routed requests by the hundred, nothing new in them */
 	GS_E_FRAMES = 9, /* HTTP/2 writes much at once: somebody's frames */
-	GS_E_FRAMES_IDLE = 10, /* frames by the hundred, all of no stream in particular */
+	GS_E_FRAMES_IDLE = 10, /* frames by the hundred, none of them large */
 };
 #define GS_EF_TAIL 1   /* a snapshot: slow, or with an errno of interest */
 #define GS_EF_TRACE 2  /* asked for by trace */

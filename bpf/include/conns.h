@@ -208,8 +208,11 @@ __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
 				c->g = s->call.reg_g;
 		}
 	} else if (class <= GS_C_SPLICE && s->call.ret > 0) {
-		if (!frames_wanted && s->call.ret > FRAME_LARGE && c->g != s->call.reg_g)
-			frames_wanted = tell(GS_E_FRAMES, s->call.slot);
+		if (s->call.ret > FRAME_LARGE && c->g != s->call.reg_g) {
+			frames_idle = 0;
+			if (!frames_wanted)
+				frames_wanted = tell(GS_E_FRAMES, s->call.slot);
+		}
 		if (!is_alert(s))
 			c->write_ns = s->call.now;
 		else if (c->active && c->resp == GS_R_COMPLETE)

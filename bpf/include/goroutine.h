@@ -64,11 +64,55 @@ static __always_inline __u32 role_of_g(struct gs_target *tg, __u64 g)
 	return role_of(tg, startpc);
 }
 
+static __always_inline __u64 goid_key(__u32 slot, __u64 goid)
+{
+	return (__u64)slot << 48 ^ goid;
+}
+
 static __always_inline void goid_remember(__u32 slot, __u64 goid, __u64 g)
 {
-	__u64 key = (__u64)slot << 48 ^ goid;
+	__u64 key = goid_key(slot, goid);
 
 	bpf_map_update_elem(&goids, &key, &g, BPF_ANY);
+}
+
+static __always_inline struct stream_goid *stream_goid(__u64 goid)
+{
+	__u32 at = goid & (STREAM_GOIDS - 1);
+
+	return bpf_map_lookup_elem(&stream_goids, &at);
+}
+
+static __always_inline void stream_remember(__u32 slot, __u64 goid, __u64 g)
+{
+	struct stream_goid *e = stream_goid(goid);
+
+	if (e && (!e->key || (e->g & STREAM_ENDED))) {
+		e->key = goid_key(slot, goid);
+		e->g = g;
+	} else {
+		goid_remember(slot, goid, g);
+	}
+}
+
+static __always_inline void stream_forget(__u32 slot, __u64 goid)
+{
+	struct stream_goid *e = stream_goid(goid);
+
+	if (e && e->key == goid_key(slot, goid))
+		e->g |= STREAM_ENDED;
+}
+
+/* A goroutine by its id; 0: not one that we know of. */
+static __always_inline __u64 goid_find(__u32 slot, __u64 goid)
+{
+	struct stream_goid *e = stream_goid(goid);
+	__u64 key = goid_key(slot, goid), *g;
+
+	if (e && e->key == key)
+		return e->g & ~STREAM_ENDED;
+	g = bpf_map_lookup_elem(&goids, &key);
+	return g ? *g : 0;
 }
 
 static __always_inline void goid_note(struct gs_target *tg, __u64 goid)
@@ -119,7 +163,7 @@ __noinline int inherit(void)
 	struct gs_goroutine *p = 0, *child;
 	struct gs_target *tg;
 	struct gs_conn *c;
-	__u64 *g, key;
+	__u64 g, key;
 
 	if (!s)
 		return 0;
@@ -127,10 +171,9 @@ __noinline int inherit(void)
 	tg = target_of(s);
 	if (!tg || !child->parent)
 		return 0;
-	key = (__u64)s->call.slot << 48 ^ child->parent;
-	g = bpf_map_lookup_elem(&goids, &key);
+	g = goid_find(s->call.slot, child->parent);
 	if (g) {
-		key = goroutine_key(s->call.slot, *g);
+		key = goroutine_key(s->call.slot, g);
 		p = bpf_map_lookup_elem(&goroutines, &key);
 	}
 	if (!p || p->goid != child->parent) {

@@ -88,6 +88,7 @@ static __always_inline void stream_end(struct scratch *s, struct gs_conn *c, __u
 {
 	request_end(c, key, s->call.now, aborted);
 	conn_delete(key);
+	stream_forget(s->call.slot, s->call.goid);
 }
 
 /* Writes "METHOD target " into the window as a client would have sent it, and finds its
@@ -155,15 +156,14 @@ __noinline __u64 parents_conn(__u64 parent)
 {
 	struct scratch *s = scratch_get();
 	struct gs_goroutine *p;
-	__u64 key, *g;
+	__u64 key, g;
 
 	if (!s || !parent)
 		return 0;
-	key = (__u64)s->call.slot << 48 ^ parent;
-	g = bpf_map_lookup_elem(&goids, &key);
+	g = goid_find(s->call.slot, parent);
 	if (!g)
 		return 0;
-	key = goroutine_key(s->call.slot, *g);
+	key = goroutine_key(s->call.slot, g);
 	p = bpf_map_lookup_elem(&goroutines, &key);
 	return p && p->goid == parent && p->kind == GS_G_OWNER ? p->conn : 0;
 }
@@ -208,7 +208,7 @@ __noinline int stream_begin(__u32 leaf, __u64 writer, __u64 request)
 	c->more = 1;
 	fresh->kind = GS_G_OWNER;
 	fresh->conn = key;
-	goid_remember(s->call.slot, fresh->goid, s->call.g);
+	stream_remember(s->call.slot, fresh->goid, s->call.g);
 	key = goroutine_key(s->call.slot, s->call.g);
 	if (bpf_map_update_elem(&goroutines, &key, fresh, BPF_ANY))
 		count(GS_CNT_GOROUTINES_FULL);

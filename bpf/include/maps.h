@@ -25,7 +25,7 @@ __u32 handlers_idle = 0;
 __u32 routes_idle = 0;
 /* User space has been told, and has not answered yet. */
 __u32 handlers_wanted = 0;
-/* Frames in a row that were of no stream, and whether they are watched or about to be. */
+/* Frames since a large one, and whether they are watched or about to be. */
 __u32 frames_idle = 0;
 __u32 frames_wanted = 0;
 __u32 routes_wanted = 0;
@@ -227,6 +227,22 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } goids SEC(".maps");
+
+/* The same of streams' goroutines, of which there is a new one with each request: a place by the
+ * goid's lower bits, free again when the stream has ended; else it goes to `goids`. An
+ * eviction there costs more than all else of a stream. */
+#define STREAM_GOIDS 16384
+#define STREAM_ENDED (1ULL << 63) /* in g, an address of user space */
+struct stream_goid {
+	__u64 key;
+	__u64 g;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, STREAM_GOIDS);
+	__type(key, __u32);
+	__type(value, struct stream_goid);
+} stream_goids SEC(".maps");
 
 /* slot << 48 ^ a stream of HTTP/2 or gRPC, there: broken off by its client, whose handler
  * is yet to find out. Full: the oldest goes, and its request ends as if nothing had been. */

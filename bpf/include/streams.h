@@ -155,7 +155,7 @@ int on_http2_left(struct pt_regs *regs)
 
 /* A channel's first receiver, before Go 1.23 its last. */
 #define HCHAN_RECEIVER 64
-/* So many frames of no stream: what answers there are fit the buffer. */
+/* So many frames since the last large write: what answers there are fit the buffer. */
 #define FRAMES_IDLE 512
 /* http2stream: sc, id, body, cw; since Go 1.27 reqBody before that. What is no channel has no
  * receiver that serves a stream. */
@@ -193,12 +193,10 @@ int on_frame_write(struct pt_regs *regs)
 
 	if (!s)
 		return 0;
-	if (!stream) {
-		if (++frames_idle == FRAMES_IDLE)
-			tell(GS_E_FRAMES_IDLE, s->call.slot);
+	if (++frames_idle == FRAMES_IDLE)
+		tell(GS_E_FRAMES_IDLE, s->call.slot);
+	if (!stream)
 		return 0;
-	}
-	frames_idle = 0;
 	gs = handler_behind(s, done);
 	if (!gs && user_u64(&cw, stream + STREAM_CW))
 		gs = handler_behind(s, cw);

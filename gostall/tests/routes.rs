@@ -50,6 +50,11 @@ fn gin() {
 }
 
 #[test]
+fn echo() {
+    routed("echo");
+}
+
+#[test]
 fn gorilla() {
     routed("gorilla");
 }

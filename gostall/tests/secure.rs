@@ -189,3 +189,31 @@ fn frames_of_one_stream_are_its_requests() {
         assert_eq!(writes("/sleep").0, 0, "{release}");
     }
 }
+
+/// Connections that are older than the attach: who moves their frames is known by what it is.
+#[test]
+fn frames_of_older_connections_are_the_connections() {
+    need_root();
+    for release in ["local", "1.19.13", "1.27.3"] {
+        let truth = Truth::start_waits(&Testbed::of(release, "static"), &["-tls"]);
+        let pid = truth.pid().to_string();
+        let report = std::thread::scope(|s| {
+            s.spawn(|| truth.drive(&["-h2", "-n", "120", "-only", "/sleep"]));
+            std::thread::sleep(Duration::from_millis(400));
+            let args = ["report", "--pid", &pid, "-d", "2s", "--format", "json"];
+            Gostall::run(GOSTALL, args).report()
+        });
+        let of = |role: &str| {
+            let all = report.at("/runtime").as_array().expect("roles").iter();
+            let calls = all.filter(|r| r["role"] == role).flat_map(|r| {
+                let calls = r["syscalls"].as_array().expect("calls").iter();
+                calls.filter(|c| c["name"] == "read" || c["name"] == "write")
+            });
+            calls.filter_map(|c| c["count"].as_u64()).sum::<u64>()
+        };
+        let (connection, background) = (of("connection"), of("background"));
+        println!("{release}: {connection} and {background}");
+        assert!(connection > 100, "{release}: {connection}");
+        assert!(background < 10, "{release}: {background}");
+    }
+}

@@ -42,6 +42,8 @@ pub enum Role {
     Http2WriteFrame,
     /// Runs an HTTP/2 handler.
     Http2Handler,
+    /// Reads the frames of a gRPC server's connection, or writes them.
+    GrpcConnection,
 }
 
 /// A function that goroutines of a role start with.
@@ -132,6 +134,7 @@ const KNOWN: &[Known] = &[
         targets: &[
             "net/http.(*http2serverConn).readFrames",
             "net/http/internal/http2.(*serverConn).readFrames",
+            "golang.org/x/net/http2.(*serverConn).readFrames",
         ],
         starters: HTTP2,
     },
@@ -140,6 +143,7 @@ const KNOWN: &[Known] = &[
         targets: &[
             "net/http.(*http2serverConn).writeFrameAsync",
             "net/http/internal/http2.(*serverConn).writeFrameAsync",
+            "golang.org/x/net/http2.(*serverConn).writeFrameAsync",
         ],
         starters: HTTP2,
     },
@@ -148,14 +152,28 @@ const KNOWN: &[Known] = &[
         targets: &[
             "net/http.(*http2serverConn).runHandler",
             "net/http/internal/http2.(*serverConn).runHandler",
+            "golang.org/x/net/http2.(*serverConn).runHandler",
         ],
         starters: HTTP2,
+    },
+    Known {
+        role: Role::GrpcConnection,
+        targets: &[
+            "google.golang.org/grpc.(*Server).serveStreams",
+            "google.golang.org/grpc/internal/transport.(*loopyWriter).run",
+        ],
+        starters: &[
+            "google.golang.org/grpc.(*Server).handleRawConn.",
+            "google.golang.org/grpc/internal/transport.NewServerTransport.",
+            "google.golang.org/grpc/internal/transport.newHTTP2Server.",
+        ],
     },
 ];
 
 const HTTP2: &[&str] = &[
     "net/http.(*http2serverConn).",
     "net/http/internal/http2.(*serverConn).",
+    "golang.org/x/net/http2.(*serverConn).",
 ];
 
 /// The entries of all roles that the executable has.

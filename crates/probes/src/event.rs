@@ -106,7 +106,7 @@ pub enum Event {
     HandlersIdle,
     /// HTTP/2 writes large frames.
     Frames,
-    /// Frames by the hundred, of no stream in particular.
+    /// Frames by the hundred, none of them large.
     FramesIdle,
     /// A path was met for the first time.
     Path {

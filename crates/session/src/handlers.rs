@@ -101,7 +101,7 @@ impl Handlers {
         }
     }
 
-    /// Frames were seen in vain for a while: they were of no one stream.
+    /// Frames were seen in vain for a while: all fit the buffer.
     pub(crate) fn frames_idle(&mut self, probes: &mut Probes) {
         self.detach(probes, HookSet::Frames);
     }

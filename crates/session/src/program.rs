@@ -49,7 +49,11 @@ fn role_leaf(role: Role) -> Option<u32> {
     Some(match role {
         Role::GcWorker | Role::Sweeper | Role::Scavenger | Role::ForceGc => ModelRole::Gc.leaf(),
         Role::Finalizer | Role::Cleanup => ModelRole::Runtime.leaf(),
-        Role::HttpConnection => ModelRole::Connection.leaf(),
+        // Frames of no one stream, and what belongs to moving them, are the connection's.
+        Role::HttpConnection
+        | Role::Http2ReadFrames
+        | Role::Http2WriteFrame
+        | Role::GrpcConnection => ModelRole::Connection.leaf(),
         Role::HttpBackgroundRead => gostall_probes::READER,
         _ => return None,
     })
