@@ -401,7 +401,8 @@ struct gs_route {
 	__u8 protos; /* GS_PROTO_*, together */
 	__u8 len;    /* of the router's template; 0: not learned */
 	__u8 early_len; /* of the template as it was when the last handler was called */
-	__u8 pad[5];
+	__u8 none;   /* the router knew no such path, or not this method */
+	__u8 pad[4];
 	__u8 text[GS_ROUTE_TEXT];
 	__u8 early[GS_ROUTE_TEXT];
 };

@@ -111,6 +111,17 @@ static __always_inline __u32 gorilla_text(__u8 *to, __u64 route)
 	return route_text(to, text[0], text[1]);
 }
 
+static struct gs_route no_route = { .none = 1, .protos = GS_PROTO_HTTP1 };
+
+/* The router matched a request of this leaf to nothing. */
+static __always_inline void route_none(__u32 leaf, struct gs_route *known)
+{
+	if (!known)
+		bpf_map_update_elem(&routes, &leaf, &no_route, BPF_NOEXIST);
+	else if (!known->none)
+		known->none = 1;
+}
+
 /* The answer to a request begins: what has the router made of it? Whether the text fits
  * the path is for user space to see. */
 __noinline int route_learn(struct gs_conn *c, __u64 key)
@@ -147,9 +158,12 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 		fresh.early_len = route_text(fresh.early, c->pattern, c->pattern_len);
 	if (!fresh.len && !fresh.early_len) {
 		/* The router knew no such path, or not this method. */
-		if (!text[1] && (c->routed_object <= GS_ROUTED_CONTEXT ||
-				 c->routed_object == GS_ROUTED_NOWHERE))
-			c->unrouted |= c->status == 404 || c->status == 405;
+		if (!text[1] && (c->status == 404 || c->status == 405) &&
+		    (c->routed_object <= GS_ROUTED_CONTEXT ||
+		     c->routed_object == GS_ROUTED_NOWHERE)) {
+			c->unrouted = 1;
+			route_none(leaf, r);
+		}
 		return 0;
 	}
 	/* A mount point that found nothing below, or echo's own path in place of a template:

@@ -87,6 +87,8 @@ pub(crate) struct Sources {
     pub(crate) routes: Vec<Route>,
     /// What the router said of a leaf.
     pub(crate) learned: HashMap<u32, Vec<Box<str>>>,
+    /// Leaves of which it said that it knows them not.
+    pub(crate) none: HashSet<u32>,
     /// What clustering has found out.
     pub(crate) memory: Memory,
 }

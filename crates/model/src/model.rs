@@ -101,6 +101,12 @@ impl Model {
         self.stale = true;
     }
 
+    /// Says that the router matched a request of this leaf to nothing. What it answered 404 or 405 there was its own,
+    /// seen or not.
+    pub fn learn_none(&mut self, leaf: u32) {
+        self.stale |= self.sources.none.insert(leaf);
+    }
+
     /// Says which template the router matched for a leaf, in the router's own syntax. It relabels what was
     /// seen before, and all other leaves of the same method that it fits. Of several said for one leaf the first
     /// counts that fits its path; what fits it in no way was misread.
@@ -193,6 +199,10 @@ impl Model {
 
     fn relabel(&mut self) {
         let mut stats: HashMap<u32, LeafStats> = HashMap::new();
+        // A router that matches what it knows, and was seen to refuse what it does not: what only ever got 404 and no
+        // template fits is refused, too, though it was not asked of each.
+        let strangers_are_routers =
+            !self.sources.learned.is_empty() && !self.sources.none.is_empty();
         for (key, histogram) in &self.series {
             if key.leaf < LEAF_FIRST_NODE {
                 continue;
@@ -203,11 +213,17 @@ impl Model {
             }
             let n = histogram.count();
             of_leaf.requests += n;
-            if key.res & REQUEST_UNROUTED != 0 {
+            let status = key.res & REQUEST_STATUS_MASK;
+            let routers = strangers_are_routers || self.sources.none.contains(&key.leaf);
+            if key.res & REQUEST_UNROUTED != 0
+                || (routers
+                    && matches!(status, 404 | 405)
+                    && !self.sources.learned.contains_key(&key.leaf))
+            {
                 of_leaf.unrouted += n;
             }
             // 400: what net/http itself says to garbage, before any router.
-            if matches!(key.res & REQUEST_STATUS_MASK, 400 | 404 | 405) {
+            if matches!(status, 400 | 404 | 405) {
                 of_leaf.not_found += n;
             }
         }

@@ -154,3 +154,32 @@ fn a_matched_route_is_never_unmatched() {
     model.learn(leaf, "/users/{name}");
     assert_eq!(names(&model.snapshot())[0].0, "GET /users/{name}");
 }
+
+/// The router was asked of one path it does not know; what else only ever got 404 is refused by it, too, but not what it
+/// matched, nor what a template fits.
+#[test]
+fn what_the_router_refused_is_unmatched_whoever_answered() {
+    let mut k = Kernel::default();
+    k.get("/users/alice", 2);
+    k.answer("GET", "/users/bob", 404, 1);
+    k.answer("GET", "/nowhere", 404, 3);
+    k.answer("GET", "/admin.php", 404, 2);
+    k.answer("GET", "/always-404", 404, 2);
+    let (alice, nowhere) = (k.leaf("GET", "/users/alice"), k.leaf("GET", "/nowhere"));
+    let always = k.leaf("GET", "/always-404");
+    let mut model = k.model();
+    assert_eq!(model.snapshot().endpoints.len(), 5);
+    model.learn(alice, "/users/{name}");
+    model.learn(always, "/always-404");
+    model.learn_none(nowhere);
+    let mut found = names(&model.snapshot());
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            ("GET (unmatched)".to_owned(), 5),
+            ("GET /always-404".to_owned(), 2),
+            ("GET /users/{name}".to_owned(), 3),
+        ]
+    );
+}

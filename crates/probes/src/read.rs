@@ -116,7 +116,7 @@ impl Probes {
 
     /// What is known of leaves besides their paths: what may be the router's template, likeliest first, and by what
     /// their requests came.
-    pub fn routes(&self, mut each: impl FnMut(u32, &[&str], Protocols)) -> Result<(), Error> {
+    pub fn routes(&self, mut each: impl FnMut(u32, &[&str], bool, Protocols)) -> Result<(), Error> {
         let rows = self
             .maps()
             .routes
@@ -139,7 +139,7 @@ impl Probes {
                 http2: has(abi::GS_PROTO_HTTP2),
                 grpc: has(abi::GS_PROTO_GRPC),
             };
-            each(leaf, &templates, protocols);
+            each(leaf, &templates, r.none != 0, protocols);
         }
         Ok(())
     }

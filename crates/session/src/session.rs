@@ -379,9 +379,12 @@ impl Session {
     /// Takes what routers and handlers have told of paths.
     fn learn_routes(&mut self) -> Result<(), Error> {
         let model = &mut self.model;
-        self.probes.routes(|leaf, templates, protocols| {
+        self.probes.routes(|leaf, templates, none, protocols| {
             for t in templates {
                 model.learn(leaf, t);
+            }
+            if none {
+                model.learn_none(leaf);
             }
             let named = [
                 (protocols.http1, Protocol::Http1),
