@@ -37,13 +37,17 @@ struct Load {
 
 impl Load {
     fn on(addr: &str, rate: &'static str) -> Self {
+        Self::with(addr, rate, &[])
+    }
+
+    fn with(addr: &str, rate: &'static str, also: &'static [&'static str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (seen, addr, testbed) = (Arc::clone(&stop), addr.to_owned(), Testbed::local());
         let thread = std::thread::spawn(move || {
             let (mut sent, mut failed) = (0, 0);
             while !seen.load(Ordering::Relaxed) {
                 let flags = ["-rate", rate, "-duration", "2s", "-warmup", "0s"];
-                let done = load(&testbed, &addr, &flags);
+                let done = load(&testbed, &addr, &[&flags, also].concat());
                 let all = done["requests"].as_u64().unwrap();
                 sent += all;
                 failed += done["errors"].as_u64().unwrap()
@@ -66,11 +70,17 @@ impl Load {
 /// Attaches, watches for a moment and detaches, again and again, under load; every third time it is killed.
 fn rounds(release: &str) {
     need_root();
+    rounds_over(release, &[]);
+    rounds_over(release, &["-tls"]);
+}
+
+fn rounds_over(release: &str, tls: &'static [&'static str]) {
     let program = Testbed::of(release, "static").program("hello");
-    let mut server = Server::start(&program, ["-addr", "127.0.0.1:0"]);
-    let load = Load::on(&server.addr, "400");
+    let flags = [&["-addr", "127.0.0.1:0"], tls].concat();
+    let mut server = Server::start(&program, flags);
+    let load = Load::with(&server.addr, "400", tls);
     let pid = server.pid().to_string();
-    let n = if full() { 334 } else { 10 };
+    let n = if full() { 167 } else { 6 };
     for round in 0..n {
         let agent = Gostall::start(
             GOSTALL,
@@ -88,7 +98,9 @@ fn rounds(release: &str) {
     }
     assert!(load.unharmed() > 0);
     assert!(server.is_running());
-    assert!(get(&server.addr, "/hello").ends_with("hello\n"));
+    if tls.is_empty() {
+        assert!(get(&server.addr, "/hello").ends_with("hello\n"));
+    }
 }
 
 #[test]
