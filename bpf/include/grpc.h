@@ -79,20 +79,28 @@ __noinline int grpc_method_find(__u64 stream)
 	return at < GRPC_WORDS * 8 ? at | GRPC_INNER : -1;
 }
 
-/* The leaf of a stream: POST and its method. */
-static __always_inline __u32 grpc_leaf(struct scratch *s, struct gs_target *tg, __u64 stream)
+/* Where a stream has its method's name; 0: not known. */
+static __always_inline __u64 grpc_method(struct gs_target *tg, __u64 stream)
 {
-	__u64 text[2] = {};
-	__u32 n, at;
+	__u32 at;
 
 	if (tg->http.grpc_method < 0)
 		tg->http.grpc_method = grpc_method_find(stream);
 	if (tg->http.grpc_method < 0)
-		return GS_OTHER;
+		return 0;
 	at = tg->http.grpc_method;
 	if ((at & GRPC_INNER) && !user_u64(&stream, stream))
-		return GS_OTHER;
-	if (bpf_probe_read_user(text, 16, (void *)(stream + (at & 0xffff))))
+		return 0;
+	return stream + (at & 0xffff);
+}
+
+/* The leaf of a stream: POST and its method. */
+static __always_inline __u32 grpc_leaf(struct scratch *s, __u64 method)
+{
+	__u64 text[2] = {};
+	__u32 n;
+
+	if (!method || bpf_probe_read_user(text, 16, (void *)method))
 		return GS_OTHER;
 	n = text[1] > GRPC_METHOD_MAX ? GRPC_METHOD_MAX : text[1];
 	__builtin_memcpy(s->buf, "POST ", 5);
@@ -115,7 +123,7 @@ static __always_inline struct gs_conn *grpc_conn(struct scratch *s, __u64 *key)
 SEC("uprobe.multi")
 int on_grpc_stream(struct pt_regs *regs)
 {
-	__u64 key = 0, stream = GO_ARG3(regs);
+	__u64 key = 0, stream = GO_ARG3(regs), method;
 	struct gs_target *tg;
 	struct scratch *s;
 	struct gs_conn *c;
@@ -139,9 +147,10 @@ int on_grpc_stream(struct pt_regs *regs)
 	if (c)
 		return 0;
 	count(GS_CNT_HANDLED);
-	leaf = grpc_leaf(s, tg, stream);
+	method = grpc_method(tg, stream);
+	leaf = grpc_leaf(s, method);
 	leaf_proto(leaf, GS_PROTO_GRPC);
-	stream_begin(leaf, 0, 0);
+	stream_begin(leaf, 0, method);
 	key = stream_key(s->call.slot, s->call.g);
 	c = conn_get(key);
 	if (c)

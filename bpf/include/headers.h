@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The W3C traceparent of a request that the wire does not show (TLS, HTTP/2): it stands in
- * the header map of the *http.Request its handler was called with. That is looked at when
+ * the header map of the *http.Request its handler was called with, or in the metadata that
+ * gRPC's transport has put into its stream's context. That is looked at when
  * a call of the request is raised to user space and never else, once a request. What is
  * found is what it should be to the letter, or nothing.
  */
@@ -32,8 +33,9 @@ static __always_inline int is_traceparent(__u64 text)
 {
 	__u64 name[2] = {};
 
+	/* Its first letter is large in HTTP's headers and small in gRPC's metadata. */
 	return !bpf_probe_read_user(name, TRACEPARENT_NAME, (void *)text) &&
-	       name[0] == W8('T', 'r', 'a', 'c', 'e', 'p', 'a', 'r') &&
+	       (name[0] | 0x20) == W8('t', 'r', 'a', 'c', 'e', 'p', 'a', 'r') &&
 	       name[1] == W8('e', 'n', 't', 0, 0, 0, 0, 0);
 }
 
@@ -129,6 +131,58 @@ static __always_inline __u64 swiss_find(struct header_look *l, __u64 map)
 	return groups_find(l, table[0], table[1] + 1);
 }
 
+static __always_inline __u64 map_find(struct header_look *l, __u8 maps, __u64 map)
+{
+	return maps == GS_MAPS_SWISS ? swiss_find(l, map) : buckets_find(l, map);
+}
+
+/* A context is a pointer to what begins with its parent (type, data); one with a value goes
+ * on with key and value, and a map that is a value is the pointer to it. */
+#define CONTEXT_DEPTH 8
+#define CONTEXT_VALUE 5
+/* Before the method in a gRPC stream, in words: the context, and up to 1.7x more. */
+#define GRPC_CONTEXTS 10
+struct metadata_look {
+	struct header_look l;
+	__u64 word; /* of the stream, beyond the one looked at */
+	__u64 context;
+	__u64 value;
+	__u8 maps;
+};
+
+static long metadata_context(__u32 i, void *ctx)
+{
+	struct metadata_look *m = ctx;
+	__u64 words[CONTEXT_VALUE + 1] = {};
+
+	if (m->context < 4096 || bpf_probe_read_user(words, sizeof(words), (void *)m->context))
+		return 1;
+	if (words[CONTEXT_VALUE] >= 4096)
+		m->value = map_find(&m->l, m->maps, words[CONTEXT_VALUE]);
+	m->context = words[1];
+	return m->value != 0;
+}
+
+static long metadata_word(__u32 i, void *ctx)
+{
+	struct metadata_look *m = ctx;
+
+	m->word -= 8;
+	if (!user_u64(&m->context, m->word))
+		return 1;
+	bpf_loop(CONTEXT_DEPTH, metadata_context, m, 0);
+	return m->value != 0;
+}
+
+/* The same in the metadata of a gRPC stream (its method's place). */
+static __always_inline __u64 metadata_find(__u64 method, __u8 maps)
+{
+	struct metadata_look m = { .word = method, .maps = maps };
+
+	bpf_loop(GRPC_CONTEXTS, metadata_word, &m, 0);
+	return m.value;
+}
+
 struct traceparent {
 	__u64 hi, lo, span;
 	__u32 bad;
@@ -170,11 +224,14 @@ __noinline int trace_learn(struct gs_conn *c, __u64 key)
 	if (!c || !s)
 		return 0;
 	tg = bpf_map_lookup_elem(&targets, &slot);
-	if (!tg || tg->http.req_header < 0 || !tg->http.maps ||
-	    !user_u64(&map, c->request + tg->http.req_header) || !map)
+	if (!tg || !tg->http.maps)
 		return 0;
+	if (c->grpc == GS_GRPC_OWN)
+		value = metadata_find(c->request, tg->http.maps);
+	else if (tg->http.req_header >= 0 &&
+		 user_u64(&map, c->request + tg->http.req_header) && map)
+		value = map_find(&l, tg->http.maps, map);
 	c->request = 0;
-	value = tg->http.maps == GS_MAPS_SWISS ? swiss_find(&l, map) : buckets_find(&l, map);
 	if (!value || bpf_probe_read_user(values, 16, (void *)value) || !values[1] ||
 	    bpf_probe_read_user(text, 16, (void *)values[0]) || text[1] < TRACEPARENT_TEXT ||
 	    bpf_probe_read_user(s->buf, TRACEPARENT_TEXT, (void *)text[0]))

@@ -2,6 +2,7 @@
 //! The maps of Go's releases and of few and many headers; a request without one has none.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 use gostall_rig::{Gostall, Testbed, Truth, need_root};
@@ -106,4 +107,55 @@ fn buckets_of_go_1_19() {
 fn stripped_go_1_27() {
     learned("1.27.3", "strip", "--http1.1");
     learned("1.27.3", "strip", "--http2");
+}
+
+/// On gRPC's own transport it is in the metadata of the stream's context.
+#[test]
+fn grpc_metadata() {
+    need_root();
+    let testbed = Testbed::modules("local", true);
+    let mut truth = Truth::start_other(&testbed, "grpc-truth", "grpc-drive", &[]);
+    let pid = truth.pid().to_string();
+    let port = truth.server().port();
+    let call = |traceparent: Option<&str>| {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "--http2-prior-knowledge", "-X"])
+            .args(["POST", "-H", "content-type: application/grpc"])
+            .args(["-H", "te: trailers", "--data-binary", "@-"]);
+        if let Some(text) = traceparent {
+            curl.args(["-H", &format!("traceparent: {text}")]);
+        }
+        let url = format!("http://127.0.0.1:{port}/testbed.Truth/Plain");
+        let mut child = curl.arg(url).stdin(Stdio::piped()).spawn().expect("curl");
+        // An empty message, not compressed.
+        let mut body = child.stdin.take().expect("piped");
+        body.write_all(&[0; 5]).expect("curl reads");
+        drop(body);
+        assert!(child.wait().expect("curl ends").success());
+    };
+    let args = ["trace", "-p", &pid, "--format", "json"];
+    let mut agent = Gostall::start(GOSTALL, args);
+    agent.wait_attached();
+    call(None);
+    let text = format!("00-{}-00f067aa0ba902b7-01", trace_id(1));
+    call(Some(&text));
+    truth.dump();
+    agent.signal(libc::SIGINT);
+    let done = agent.finish();
+    assert!(done.status.success(), "{}", done.stderr);
+    let (mut with, mut without) = (0, 0);
+    for line in done.stdout.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        if event["route"] != "/testbed.Truth/Plain" {
+            continue;
+        }
+        match event["trace_id"].as_str() {
+            Some(id) => {
+                assert_eq!(id, trace_id(1), "{line}");
+                with += 1;
+            }
+            None => without += 1,
+        }
+    }
+    assert!(with > 0 && with == without, "{with} and {without}");
 }
