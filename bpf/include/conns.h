@@ -89,7 +89,12 @@ __noinline int conn_new(__u64 key, __u32 kind)
 		near_note(key);
 		return 1;
 	}
-	if (bpf_map_update_elem(&conns, &key, &fresh, BPF_ANY)) {
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (c) {
+		if (c->kind == GS_K_NONE)
+			__sync_fetch_and_sub(&streams_kept, 1);
+		*c = fresh;
+	} else if (bpf_map_update_elem(&conns, &key, &fresh, BPF_ANY)) {
 		count(GS_CNT_CONNS_FULL);
 		return 0;
 	}

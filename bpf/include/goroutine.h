@@ -76,6 +76,29 @@ static __always_inline void goid_remember(__u32 slot, __u64 goid, __u64 g)
 	bpf_map_update_elem(&goids, &key, &g, BPF_ANY);
 }
 
+/* A goroutine is somebody else now, in memory that most likely served before: in place then.
+ * Whoever looks meanwhile finds nobody. */
+static __always_inline void goroutine_set(__u32 slot, __u64 g, struct gs_goroutine *fresh)
+{
+	__u64 key = goroutine_key(slot, g);
+	struct gs_goroutine *gs = bpf_map_lookup_elem(&goroutines, &key);
+
+	if (!gs) {
+		if (bpf_map_update_elem(&goroutines, &key, fresh, BPF_ANY))
+			count(GS_CNT_GOROUTINES_FULL);
+		return;
+	}
+	gs->goid = 0;
+	barrier();
+	gs->parent = fresh->parent;
+	gs->conn = fresh->conn;
+	gs->request = fresh->request;
+	gs->kind = fresh->kind;
+	gs->leaf = fresh->leaf;
+	barrier();
+	gs->goid = fresh->goid;
+}
+
 static __always_inline struct stream_goid *stream_goid(__u64 goid)
 {
 	__u32 at = goid & (STREAM_GOIDS - 1);

@@ -87,7 +87,7 @@ static __always_inline void stream_end(struct scratch *s, struct gs_conn *c, __u
 				       __u32 aborted)
 {
 	request_end(c, key, s->call.now, aborted);
-	conn_delete(key);
+	stream_delete(c, key);
 	stream_forget(s->call.slot, s->call.goid);
 }
 
@@ -209,9 +209,7 @@ __noinline int stream_begin(__u32 leaf, __u64 writer, __u64 request)
 	fresh->kind = GS_G_OWNER;
 	fresh->conn = key;
 	stream_remember(s->call.slot, fresh->goid, s->call.g);
-	key = goroutine_key(s->call.slot, s->call.g);
-	if (bpf_map_update_elem(&goroutines, &key, fresh, BPF_ANY))
-		count(GS_CNT_GOROUTINES_FULL);
+	goroutine_set(s->call.slot, s->call.g, fresh);
 	return 1;
 }
 

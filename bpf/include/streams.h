@@ -214,9 +214,7 @@ int on_frame_write(struct pt_regs *regs)
 	fresh->kind = GS_G_CHILD;
 	fresh->conn = gs->conn;
 	fresh->request = c->begin_ns;
-	key = goroutine_key(s->call.slot, s->call.g);
-	if (bpf_map_update_elem(&goroutines, &key, fresh, BPF_ANY))
-		count(GS_CNT_GOROUTINES_FULL);
+	goroutine_set(s->call.slot, s->call.g, fresh);
 	return 0;
 }
 

@@ -198,7 +198,7 @@ fn frames_of_older_connections_are_the_connections() {
         let truth = Truth::start_waits(&Testbed::of(release, "static"), &["-tls"]);
         let pid = truth.pid().to_string();
         let report = std::thread::scope(|s| {
-            s.spawn(|| truth.drive(&["-h2", "-n", "120", "-only", "/sleep"]));
+            s.spawn(|| truth.drive(&["-h2", "-n", "200", "-only", "/sleep"]));
             std::thread::sleep(Duration::from_millis(400));
             let args = ["report", "--pid", &pid, "-d", "2s", "--format", "json"];
             Gostall::run(GOSTALL, args).report()
@@ -212,8 +212,7 @@ fn frames_of_older_connections_are_the_connections() {
             calls.filter_map(|c| c["count"].as_u64()).sum::<u64>()
         };
         let (connection, background) = (of("connection"), of("background"));
-        println!("{release}: {connection} and {background}");
-        assert!(connection > 100, "{release}: {connection}");
-        assert!(background < 10, "{release}: {background}");
+        let counts = format!("{release}: {connection} and {background}");
+        assert!(connection > 20 && background * 20 <= connection, "{counts}");
     }
 }
