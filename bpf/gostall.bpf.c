@@ -24,12 +24,14 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "stash.h"
 #include "files.h"
 #include "wall.h"
+#include "timeline.h"
 #include "requests.h"
 #include "incoming.h"
 #include "outgoing.h"
 #include "conns.h"
 #include "headers.h"
 #include "tail.h"
+#include "moments.h"
 #include "threads.h"
 #include "lineage.h"
 #include "handlers.h"
@@ -272,8 +274,11 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		charge(leaf, nr, res, ns, k->skip);
 	}
 	k->leaf = leaf;
-	if (k->conn_key)
+	if (k->conn_key) {
 		wall_call(t, class, res);
+		if (keeps_timelines)
+			timeline_call(t, class, res);
+	}
 	/* A quarter of the calls, by the clock's last bits, tells the distribution. */
 	if (leaf >= GS_CONNECTION && (k->now & 3) == 0) {
 		struct gs_nrstat *st;

@@ -347,6 +347,87 @@ enum gs_blocks {
 	GS_B_FD,
 };
 
+/* A request kept whole: what was called on its behalf, one after the other. */
+#define GS_TL_MOMENTS 256
+#define GS_TL_FDS 24
+#define GS_TL_PATH 144
+/* Requests in flight that can be kept at once, and where one of them may be: in one of so many places. */
+#define GS_TIMELINES 1024
+#define GS_TL_PROBES 4
+/* The slowest of each leaf: so many at most, of so many leaves. */
+#define GS_SLOWEST_MAX 50
+#define GS_BARS 8192
+enum gs_moment_kind {
+	GS_M_CALL = 0,
+	GS_M_RUNQ = 1,	    /* between calls: taken off its processor, */
+	GS_M_THROTTLED = 2, /* by its cgroup, */
+	GS_M_FAULT = 3,	    /* blocked on a page that has to be read */
+};
+#define GS_MF_OWN 1	/* by the goroutine that serves the request */
+#define GS_MF_RUNTIME 2 /* by the runtime, on the goroutine's behalf */
+#define GS_MF_AGAIN 4	/* it would have blocked: state says for what */
+#define GS_MF_BLOCKED 8 /* it blocked: state says for what */
+struct gs_moment {
+	__u64 begin_ns;
+	__u64 dur_ns;
+	__s64 ret;
+	__u64 goid;	/* 0: its own goroutine's, or not known */
+	__u64 blocked_ns; /* of dur_ns: waiting for what it asked for, */
+	__u64 runq_ns;	  /* for a processor, */
+	__u64 throttled_ns; /* for its cgroup's time */
+	__u32 request;	/* low bits of gs_timeline.begin_ns; written last */
+	__s32 fd;	/* -1: none */
+	__u16 nr;
+	__u8 kind;
+	__u8 flags;	/* GS_MF_* */
+	__u8 state;	/* enum gs_wall_state */
+	__u8 seen;	/* 1 + index of what fd leads to, or of the path; 0: not known */
+	__u8 pad[2];
+};
+/* What a descriptor led to when it was first used, or a call's path argument. */
+struct gs_fd_seen {
+	__u64 ino;
+	__s32 fd;	/* -1: a path argument */
+	__u8 kind;	/* enum gs_fd_kind */
+	__u8 sock_state;
+	__u16 family;
+	__u16 lport;
+	__u16 rport;
+	__u16 path_len;
+	__u8 gone;	/* closed since */
+	__u8 cut;	/* of its path only the end is here */
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u8 path[GS_TL_PATH]; /* components from leaf to root, each ends in NUL */
+};
+#define GS_TF_SLOWEST 1 /* it is among the slowest of its leaf */
+#define GS_TF_SLOW 2	/* it is slower than was asked for */
+#define GS_TF_TRACEPARENT 4
+struct gs_timeline {
+	__u32 kind;	/* GS_E_TIMELINE */
+	__u32 flags;	/* GS_TF_* */
+	__u64 id;	/* whose it is; 0: nobody's */
+	__u64 key;	/* the connection */
+	__u64 begin_ns;
+	__u64 end_ns;
+	__u64 g;
+	__u64 goid;
+	__u64 trace_hi, trace_lo, span;
+	__u32 slot;
+	__u32 leaf;
+	__u32 res;	/* as of GS_NR_REQUEST */
+	__u32 nfds;	/* may exceed GS_TL_FDS: those were not noted */
+	__u32 nmoments; /* may exceed GS_TL_MOMENTS: those were cut */
+	__u32 client;	/* 1 + index of its own connection in fds; 0: not noted yet */
+	struct gs_fd_seen fds[GS_TL_FDS];
+	struct gs_moment moments[GS_TL_MOMENTS]; /* raised only as far as used */
+};
+/* The longest requests of a leaf so far. */
+struct gs_bar {
+	__u64 least; /* what a request must exceed; 0: there is room */
+	__u64 top[GS_SLOWEST_MAX];
+};
+
 /* Bytes that cannot be decided on yet (a partial request line, pipelined requests)
  * and the calls made while the endpoint is unknown. On demand, bounded. */
 #define GS_STASH_BYTES 4096
@@ -431,6 +512,8 @@ enum gs_counter {
 	GS_CNT_LINEAGE_USED,	/* ... in a request */
 	GS_CNT_HANDLED,		/* requests known by their handler */
 	GS_CNT_INFLIGHT,	/* requests that began before the attach */
+	GS_CNT_TIMELINES_FULL,	/* requests that found no room to be kept whole */
+	GS_CNT_TIMELINES_LIMITED, /* slow ones, beyond the rate or the ring */
 	GS_CNT_MAX,
 };
 
@@ -451,6 +534,7 @@ enum gs_event_kind {
 	GS_E_ROUTES_IDLE = 8, /* routed requests by the hundred, nothing new in them */
 	GS_E_FRAMES = 9, /* HTTP/2 writes much at once: somebody's frames */
 	GS_E_FRAMES_IDLE = 10, /* frames by the hundred, none of them large */
+	GS_E_TIMELINE = 11, /* a request kept whole: struct gs_timeline */
 };
 #define GS_EF_TAIL 1   /* a snapshot: slow, or with an errno of interest */
 #define GS_EF_TRACE 2  /* asked for by trace */

@@ -199,7 +199,7 @@ __noinline int stream_begin(__u32 leaf, __u64 writer, __u64 request)
 	c = conn_get(key);
 	if (!c)
 		return 0;
-	request_begin(c, begin);
+	request_begin(c, key, begin);
 	c->phase = GS_P_DONE;
 	c->leaf = leaf;
 	c->g = s->call.g;
@@ -271,7 +271,7 @@ int on_handler(struct pt_regs *regs)
 	leaf = request_leaf(s, request);
 	if (c && c->kind == GS_K_TLS) {
 		now = s->call.now;
-		request_begin(c, c->served && c->next_ns ? c->next_ns : c->last_ns ? c->last_ns : now);
+		request_begin(c, key, c->served && c->next_ns ? c->next_ns : c->last_ns ? c->last_ns : now);
 		c->next_ns = 0;
 		c->phase = GS_P_DONE;
 		c->leaf = leaf;

@@ -300,7 +300,7 @@ __noinline __u32 conn_read(struct gs_conn *c, __u64 key, __u32 class)
 			keep_early(s, c, key);
 			return GS_CONNECTION;
 		}
-		request_begin(c, c->nfirst || c->stashed ? c->next_ns :
+		request_begin(c, key, c->nfirst || c->stashed ? c->next_ns :
 				 k->now - k->begin > NONBLOCKING_NS ? k->now : k->begin);
 	}
 	tg = target_of(s);

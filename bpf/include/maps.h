@@ -14,6 +14,11 @@ __u8 nr_role[GS_MAX_NR] = {};
 __u8 nr_blocks[GS_MAX_NR] = {}; /* enum gs_blocks */
 /* A call is a tail snapshot from this many ns on; adapted by user space. */
 __u64 tail_ns[GS_MAX_NR] = {};
+/* Whether slow requests are kept whole: the slowest so many of each leaf, all from so many ns on. Set
+ * before the load; where they are not the verifier drops the code. */
+const volatile __u32 keeps_timelines = 0;
+const volatile __u32 slowest_kept = 0;
+const volatile __u64 slow_ns = 0;
 /* Next free ids. */
 __u32 next_node = GS_FIRST_NODE;
 __u32 next_slot = 0;
@@ -193,6 +198,24 @@ struct {
 	__type(key, __u32);
 	__type(value, struct gs_ledger);
 } ledgers SEC(".maps");
+
+/* Requests in flight that may turn out slow; with one entry where none are kept. Full: the request
+ * is not kept; counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GS_TIMELINES);
+	__type(key, __u32);
+	__type(value, struct gs_timeline);
+} timelines SEC(".maps");
+
+/* leaf -> the longest of its requests. Full: the slowest of further leaves are not kept; counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, GS_BARS);
+	__type(key, __u32);
+	__type(value, struct gs_bar);
+} bars SEC(".maps");
 
 /* Full: partial request lines and pipelined requests are lost to (other); counted. */
 struct {

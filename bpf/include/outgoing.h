@@ -131,10 +131,14 @@ __noinline __u32 conn_write(struct gs_conn *c, __u64 key, __u32 class)
 	    (c->kind == GS_K_HTTP1 || c->kind == GS_K_TLS_TEXT)) {
 		/* Answered, and bytes of the next request are here: it has begun. */
 		s->call.skip = c->skip;
+		if (keeps_timelines) {
+			s->call.conn_key = key;
+			timeline_last(class);
+		}
 		request_end(c, key, c->write_ns, 0);
 		n = stash_restore(c, key);
 		if (n) {
-			request_begin(c, c->next_ns);
+			request_begin(c, key, c->next_ns);
 			request_feed(c, key, n, 0);
 		}
 	}

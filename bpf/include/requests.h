@@ -18,16 +18,19 @@ __noinline int request_end(struct gs_conn *c, __u64 key, __u64 end, __u32 aborte
 	if (!c)
 		return 0;
 	res = c->status & 0x3ff;
+	if (aborted)
+		res |= GS_REQ_ABORTED;
+	if (c->unrouted)
+		res |= GS_REQ_UNROUTED;
+	if (keeps_timelines)
+		timeline_end(c, key, end, res, settings.counting && c->leaf != GS_PENDING &&
+						       c->leaf != GS_CONNECTION);
 
 	if (c->leaf == GS_PENDING) {
 		/* It never was a request: no path, no handler. */
 		stash_flush(key, c, GS_CONNECTION);
 		count(GS_CNT_MALFORMED);
 	} else if (c->leaf != GS_CONNECTION) {
-		if (aborted)
-			res |= GS_REQ_ABORTED;
-		if (c->unrouted)
-			res |= GS_REQ_UNROUTED;
 		if (settings.counting) {
 			count(GS_CNT_REQUESTS);
 			record(c->leaf, GS_NR_REQUEST, res, end - c->begin_ns);
@@ -50,7 +53,7 @@ static __always_inline __u64 answered_end(struct gs_conn *c, __u64 next)
 	return c->write_ns;
 }
 
-static __always_inline void request_begin(struct gs_conn *c, __u64 first_byte)
+static __always_inline void request_begin(struct gs_conn *c, __u64 key, __u64 first_byte)
 {
 	c->begin_ns = first_byte;
 	c->write_ns = first_byte;
@@ -76,6 +79,8 @@ static __always_inline void request_begin(struct gs_conn *c, __u64 first_byte)
 		c->more = 0;
 	}
 	c->skip = settings.sample_n > 1 && bpf_get_prandom_u32() % settings.sample_n != 0;
+	if (keeps_timelines)
+		timeline_begin(c, key);
 }
 
 #endif

@@ -44,6 +44,10 @@ static __always_inline void kept_off(struct gs_thread *t, __u32 state, __u64 out
 	w = wall_of(c, key);
 	if (w)
 		wall_add(w, state, ns);
+	if (keeps_timelines)
+		timeline_stretch(c, key, state == GS_W_RUNQ_USER ? GS_M_RUNQ :
+					 state == GS_W_THROTTLED_USER ? GS_M_THROTTLED : GS_M_FAULT,
+				 out, ns);
 }
 
 static __always_inline void back_on(struct gs_thread *t, __u64 now)

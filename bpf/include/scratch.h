@@ -40,6 +40,7 @@ struct call {
 	__u32 nr;
 	__u32 leaf;
 	__u32 skip;	/* its request is not sampled */
+	__u32 noted;	/* it is in its request's time line already */
 };
 
 /* The bytes that a call moved on a connection. */
@@ -67,6 +68,8 @@ struct scratch {
 	__u64 stack[16];
 	__u64 tokens;
 	__u64 tokens_at;
+	__u64 line_tokens;
+	__u64 line_tokens_at;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

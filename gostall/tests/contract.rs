@@ -86,6 +86,8 @@ fn the_reports_json() {
             "json",
             "--threshold",
             "50us",
+            "--slowest",
+            "2",
         ],
     );
     agent.wait_attached();
@@ -248,6 +250,7 @@ fn the_reports_json() {
             ],
         );
     }
+    has_timelines(json);
     let fsync = snapshots
         .iter()
         .find(|s| s["name"] == "fsync")
@@ -273,6 +276,60 @@ fn the_reports_json() {
         functions.contains(&"main.(*api).commit") && functions.contains(&"net/http.(*conn).serve"),
         "{functions:?}"
     );
+}
+
+fn has_timelines(json: &Value) {
+    let all = json["slowest"].as_array().expect("they were asked for");
+    assert!(all.len() > 5, "{}", all.len());
+    for request in all {
+        let what = format!("{} {}", request["method"], request["route"]);
+        has(
+            request,
+            &what,
+            &[
+                ("method", "string"),
+                ("route", "string"),
+                ("status", "int?"),
+                ("aborted", "bool"),
+                ("start_unix_ns", "int"),
+                ("duration_ns", "int"),
+                ("pid", "int"),
+                ("goroutine", "int?"),
+                ("cut", "int"),
+                ("events", "array"),
+            ],
+        );
+        let start = request["start_unix_ns"].as_u64().unwrap();
+        let window = json["window"]["start_unix_ns"].as_u64().unwrap();
+        assert!(start.abs_diff(window) < 10_000_000_000, "{what}: {start}");
+        let mut before = 0;
+        for event in request["events"].as_array().unwrap() {
+            let keys = [
+                ("at_ns", "int"),
+                ("duration_ns", "int"),
+                ("kind", "string"),
+                ("goroutine", "int?"),
+            ];
+            has(event, &what, &keys);
+            let kind = event["kind"].as_str().unwrap();
+            match kind {
+                "syscall" => has(
+                    event,
+                    &what,
+                    &[("name", "string"), ("result", "string"), ("ret", "signed")],
+                ),
+                "wait" => has(event, &what, &[("name", "string"), ("fd", "int")]),
+                "look" => has(event, &what, &[("state", "string"), ("looks", "int")]),
+                _ => assert!(
+                    ["go", "runq", "throttled", "fault"].contains(&kind),
+                    "{kind}"
+                ),
+            }
+            let at = event["at_ns"].as_u64().unwrap();
+            assert!(at >= before, "{what}: in order");
+            before = at;
+        }
+    }
 }
 
 /// The demo's endpoints, as its README names them, each once.

@@ -4,7 +4,7 @@ mod support;
 
 use gostall_export::{Clock, Exporter, Json, Text, TextOptions, width};
 use gostall_model::{Arch, GuardAct, GuardAction, Model, Sampling, Snapshot};
-use support::{crowd, idle, orders, snapshot};
+use support::{crowd, idle, kept, orders, snapshot};
 
 fn page(snapshot: &Snapshot, options: TextOptions) -> String {
     let mut out = Vec::new();
@@ -28,6 +28,24 @@ fn a_service_at_80_columns() {
 #[test]
 fn a_service_at_120_columns() {
     insta::assert_snapshot!(page(&snapshot(orders()), at(120)));
+}
+
+/// The waterfalls alone: the rest of the page is the same.
+fn waterfalls(width: usize) -> String {
+    let page = page(&snapshot(kept()), at(width));
+    let from = page.find("SLOWEST REQUESTS").expect("they are there");
+    let to = page.find("OUTSIDE OF REQUESTS").expect("it follows");
+    page[from..to].to_owned()
+}
+
+#[test]
+fn slow_requests_at_80_columns() {
+    insta::assert_snapshot!(waterfalls(80));
+}
+
+#[test]
+fn slow_requests_at_120_columns() {
+    insta::assert_snapshot!(waterfalls(120));
 }
 
 #[test]
@@ -69,7 +87,7 @@ fn a_sampled_run() {
 
 #[test]
 fn no_line_is_too_long_and_no_control_character_gets_through() {
-    for model in [orders(), idle(), crowd(), Model::new(Arch::X86_64)] {
+    for model in [orders(), kept(), idle(), crowd(), Model::new(Arch::X86_64)] {
         let snapshot = snapshot(model);
         for columns in [0, 40, 60, 79, 80, 100, 120, 160, 1000] {
             let options = TextOptions {
@@ -96,7 +114,7 @@ fn no_line_is_too_long_and_no_control_character_gets_through() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    let snapshot = snapshot(orders());
+    let snapshot = snapshot(kept());
     let plain = page(&snapshot, at(80));
     let colour = page(
         &snapshot,
@@ -119,7 +137,7 @@ fn colour_changes_nothing_but_colour() {
 
 #[test]
 fn json_is_the_snapshot() {
-    let snapshot = snapshot(orders());
+    let snapshot = snapshot(kept());
     for pretty in [false, true] {
         let mut out = Vec::new();
         Json { pretty }.export(&snapshot, &mut out).unwrap();

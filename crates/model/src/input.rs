@@ -311,4 +311,14 @@ pub struct Losses {
     pub read_faults: u64,
     /// Goroutines whose parent was needed and not known.
     pub unknown_parent: u64,
+    /// Requests that there was no room to keep whole while they were in flight, or whose endpoint there was none to
+    /// compare in.
+    #[serde(default)]
+    pub timelines_full: u64,
+    /// Slow requests that were not kept whole, beyond the rate limit or the ring buffer.
+    #[serde(default)]
+    pub timelines_limited: u64,
+    /// Requests slower than `--slow` that were not kept whole, beyond the bound of what is kept.
+    #[serde(default)]
+    pub timelines_dropped: u64,
 }

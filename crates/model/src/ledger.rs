@@ -83,6 +83,31 @@ states! {
 
 use LedgerState as S;
 
+/// A state in JSON: its name.
+pub(crate) mod by_name {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::LedgerState;
+
+    pub(crate) fn serialize<S: Serializer>(
+        state: &Option<LedgerState>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match state {
+            Some(state) => to.serialize_str(state.name()),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<LedgerState>, D::Error> {
+        let name = Option::<String>::deserialize(from)?;
+        // A state that a later version knows.
+        Ok(name.map(|n| LedgerState::from_name(&n).unwrap_or(LedgerState::Unknown)))
+    }
+}
+
 macro_rules! times {
     ($(#[$doc:meta])* $name:ident: $value:ty { $($(#[$field_doc:meta])* $field:ident,)+ }) => {
         $(#[$doc])*

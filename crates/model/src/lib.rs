@@ -15,9 +15,11 @@ mod near;
 mod report;
 mod role;
 mod route;
+mod slowest;
 mod snapshot;
 mod sysno;
 mod tails;
+mod timeline;
 
 pub use hist::{BUCKETS, Histogram, QUANTILE_ERROR, bucket_bounds, bucket_of, rank};
 pub use input::*;
@@ -28,3 +30,4 @@ pub use role::Role;
 pub use route::{Route, RouteError};
 pub use snapshot::*;
 pub use sysno::{Arch, UnknownSyscall};
+pub use timeline::{Look, Moment, MomentKind, Timeline};

@@ -13,9 +13,11 @@ use crate::labels::{self, Labels, LeafStats, Owner, Sources};
 use crate::ledger::{Exact, Found};
 use crate::report;
 use crate::route::Route;
+use crate::slowest::Slowest;
 use crate::snapshot::{Event, Protocol, Snapshot};
 use crate::sysno::Arch;
 use crate::tails::Tails;
+use crate::timeline::Timeline;
 
 /// Everything known of a run so far.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub struct Model {
     pub(crate) nodes: HashMap<u32, PathNode>,
     pub(crate) protocols: HashMap<u32, Protocol>,
     pub(crate) tails: Tails,
+    pub(crate) slowest: Slowest,
     pub(crate) times: HashMap<u32, (Exact, Found)>,
     sources: Sources,
     labels: Labels,
@@ -53,6 +56,7 @@ impl Model {
             nodes: HashMap::new(),
             protocols: HashMap::new(),
             tails: Tails::default(),
+            slowest: Slowest::default(),
             times: HashMap::new(),
             sources: Sources::default(),
             labels: Labels::default(),
@@ -83,6 +87,16 @@ impl Model {
     /// Adds a single call. Those kept are bounded: the slowest of each syscall and result.
     pub fn add_tail(&mut self, tail: Tail) {
         self.tails.add(tail);
+    }
+
+    /// From now on snapshots have so many of the slowest requests of each endpoint, and all that are slow.
+    pub fn keep_slowest(&mut self, per_endpoint: usize) {
+        self.slowest.ask(per_endpoint);
+    }
+
+    /// Adds a request kept whole. Those kept are bounded.
+    pub fn add_timeline(&mut self, timeline: Timeline) {
+        self.slowest.add(timeline);
     }
 
     /// Adds what the kernel saw exactly of the time of a leaf's requests.
@@ -159,6 +173,7 @@ impl Model {
     pub fn clear_counts(&mut self) {
         self.series.clear();
         self.tails.clear();
+        self.slowest.clear();
         self.times.clear();
     }
 

@@ -16,10 +16,12 @@ use crate::ledger::{self, Exact, Found};
 use crate::model::Model;
 use crate::role::Role;
 use crate::snapshot::{
-    Coverage, Endpoint, Event, Latency, Protocol, REPORT_SCHEMA, RoleCalls, Snapshot, SyscallStat,
+    Coverage, Endpoint, Event, Latency, Protocol, REPORT_SCHEMA, RoleCalls, SlowRequest, Snapshot,
+    SyscallStat,
 };
 use crate::sysno::Arch;
 use crate::tails::errno_of;
+use crate::timeline;
 
 type Calls = HashMap<(u16, u16), Histogram>;
 
@@ -101,6 +103,12 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
         )
     });
 
+    coverage.losses.timelines_dropped += model.slowest.dropped;
+    let slowest = model
+        .slowest
+        .asked
+        .map(|_| slowest(model, labels, &endpoints));
+
     Snapshot {
         schema: Cow::Borrowed(REPORT_SCHEMA),
         target: model.targets.first().cloned(),
@@ -128,7 +136,41 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             .into_iter()
             .map(|tail| event(model.arch, tail, labels.owner(tail.leaf)))
             .collect(),
+        slowest,
     }
+}
+
+/// The requests kept whole, in the order of their endpoints.
+fn slowest(model: &Model, labels: &Labels, endpoints: &[Endpoint]) -> Vec<SlowRequest> {
+    let mut chosen = model.slowest.chosen(|leaf| labels.label(leaf).clone());
+    let mut out = Vec::new();
+    for e in endpoints {
+        let label = Label {
+            method: e.method.clone(),
+            route: e.route.clone(),
+        };
+        for t in chosen.remove(&label).unwrap_or_default() {
+            let status = t.res & REQUEST_STATUS_MASK;
+            out.push(SlowRequest {
+                method: label.method.clone(),
+                route: label.route.clone(),
+                status: match status {
+                    0 | REQUEST_STATUS_UNSEEN => None,
+                    _ => Some(status.checked_sub(REQUEST_STATUS_GRPC).unwrap_or(status)),
+                },
+                aborted: t.res & REQUEST_ABORTED != 0,
+                start_unix_ns: t.start_unix_ns,
+                duration_ns: t.duration_ns,
+                pid: t.pid,
+                goroutine: t.goid,
+                trace_id: t.trace_id.clone(),
+                span_id: t.span_id.clone(),
+                cut: t.cut,
+                events: timeline::events(t, model.arch),
+            });
+        }
+    }
+    out
 }
 
 pub(crate) fn event(arch: Arch, tail: &Tail, owner: Owner) -> Event {

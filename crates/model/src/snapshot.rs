@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hist::Histogram;
 use crate::input::{FdInfo, Frame, Losses, Overhead, Sampling, TargetInfo, Window};
+use crate::ledger::LedgerState;
 use crate::role::Role;
 
 /// The schema's name and version, the value of the key `schema`.
@@ -49,6 +50,9 @@ pub struct Snapshot {
     pub runtime: Vec<RoleCalls>,
     /// Single calls caught with their context, the slowest first.
     pub snapshots: Vec<Event>,
+    /// Requests kept whole, by endpoint in the order of `endpoints`, the slowest first; absent when not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowest: Option<Vec<SlowRequest>>,
 }
 
 /// How many of the process's syscalls were seen, and to what they were tied. Every seen call is in exactly
@@ -242,6 +246,134 @@ pub struct Event {
     pub path: Option<String>,
     /// User stack, innermost frame first.
     pub stack: Vec<Frame>,
+}
+
+/// A request kept whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowRequest {
+    /// The verb.
+    pub method: Arc<str>,
+    /// The route.
+    pub route: Arc<str>,
+    /// Its status (of a gRPC call, grpc-status); `null` where none was seen.
+    pub status: Option<u16>,
+    /// It ended without a complete response.
+    pub aborted: bool,
+    /// When it began, ns since the Unix epoch.
+    pub start_unix_ns: u64,
+    /// From the first byte read to the last byte written.
+    pub duration_ns: u64,
+    /// Process id.
+    pub pid: u32,
+    /// The goroutine that served it, where known.
+    pub goroutine: Option<u64>,
+    /// W3C trace id, where the request bears one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// W3C parent span id, where the request bears one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
+    /// Calls that found no room: they are missing at the end, as is what lay between them.
+    pub cut: u32,
+    /// What happened, in the order in which it began.
+    pub events: Vec<TimelineEvent>,
+}
+
+/// What an event of a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimelineKind {
+    /// A system call.
+    Syscall,
+    /// From a call that would have blocked to the next on the same descriptor.
+    Wait,
+    /// Between calls: computing, or waiting within the Go runtime.
+    Go,
+    /// Between calls: ready, and no processor free.
+    Runq,
+    /// Between calls: its cgroup's time used up.
+    Throttled,
+    /// Between calls: blocked on a page that has to be read.
+    Fault,
+    /// What its goroutine was found doing.
+    Look,
+}
+
+fn zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// Something that happened in a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEvent {
+    /// When it began, ns after the request did.
+    pub at_ns: u64,
+    /// How long it took.
+    pub duration_ns: u64,
+    /// What it is.
+    pub kind: TimelineKind,
+    /// Whose it is, where known: the request's own goroutine, or a child of it.
+    pub goroutine: Option<u64>,
+    /// The kernel's name of the syscall; of a wait, of the call that would have blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'static, str>>,
+    /// `ok`, or the errno's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Cow<'static, str>>,
+    /// What the call returned; `-errno` on failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ret: Option<i64>,
+    /// The file descriptor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fd: Option<i32>,
+    /// What that led to (a path, the peer's address), or the call's path argument.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
+    /// What was waited for, or what a look found: a state of the ledger.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::ledger::by_name"
+    )]
+    pub state: Option<LedgerState>,
+    /// Made by the runtime on the goroutine's behalf.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub runtime: bool,
+    /// Of a call's duration: waiting for what it asked for.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub blocked_ns: u64,
+    /// ... waiting for a processor.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub runq_ns: u64,
+    /// ... kept off all processors by its cgroup.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub throttled_ns: u64,
+    /// How many looks found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks: Option<u32>,
+}
+
+impl TimelineEvent {
+    /// One of which no more is known.
+    pub fn new(at_ns: u64, duration_ns: u64, kind: TimelineKind, goroutine: Option<u64>) -> Self {
+        TimelineEvent {
+            at_ns,
+            duration_ns,
+            kind,
+            goroutine,
+            name: None,
+            result: None,
+            ret: None,
+            fd: None,
+            what: None,
+            state: None,
+            runtime: false,
+            blocked_ns: 0,
+            runq_ns: 0,
+            throttled_ns: 0,
+            looks: None,
+        }
+    }
 }
 
 impl From<Histogram> for Latency {

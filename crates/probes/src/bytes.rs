@@ -29,6 +29,8 @@ plain!(
     gs_event,
     gs_conn,
     gs_ledger,
+    gs_timeline,
+    gs_moment,
     gs_counters,
     exe_key
 );

@@ -11,6 +11,7 @@ use libbpf_rs::{MapCore, RingBuffer, RingBufferBuilder};
 use crate::bytes;
 use crate::error::Error;
 use crate::loader::Probes;
+use crate::timeline::{self, Line};
 
 /// What a call's descriptor led to, as the kernel saw it at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,9 +116,11 @@ pub enum Event {
     },
     /// Many routed requests were seen, and all their routes are known.
     RoutesIdle,
+    /// A slow request has ended.
+    Line(Box<Line>),
 }
 
-fn path_of(parts: &[u8]) -> String {
+pub(crate) fn path_of(parts: &[u8]) -> String {
     let mut names: Vec<_> = parts
         .split(|&b| b == 0)
         .filter(|p| !p.is_empty())
@@ -127,7 +130,7 @@ fn path_of(parts: &[u8]) -> String {
     format!("/{}", names.join("/"))
 }
 
-fn address(family: u16, bytes: &[u8; 16], port: u16) -> Option<SocketAddr> {
+pub(crate) fn address(family: u16, bytes: &[u8; 16], port: u16) -> Option<SocketAddr> {
     let ip = match i32::from(family) {
         libc::AF_INET => IpAddr::V4(Ipv4Addr::from([bytes[0], bytes[1], bytes[2], bytes[3]])),
         libc::AF_INET6 => IpAddr::V6(Ipv6Addr::from(*bytes)),
@@ -188,6 +191,10 @@ fn call(e: &types::gs_event) -> Call {
 }
 
 fn decode(data: &[u8]) -> Option<Event> {
+    let kind = data.get(..4)?;
+    if kind == abi::GS_E_TIMELINE.to_ne_bytes() {
+        return Some(Event::Line(Box::new(timeline::decode(data))));
+    }
     let e: types::gs_event = bytes::to(data);
     Some(match e.kind {
         abi::GS_E_CALL => Event::Call(Box::new(call(&e))),

@@ -26,6 +26,20 @@ pub struct Request {
     place: Place,
 }
 
+impl Request {
+    /// One that is in no table, for tests.
+    #[doc(hidden)]
+    pub fn new(slot: u32, leaf: u32, g: u64, begin_ns: u64) -> Self {
+        Self {
+            slot,
+            leaf,
+            g,
+            begin_ns,
+            place: Place::Near(0),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Near(usize),

@@ -16,6 +16,7 @@ mod process;
 mod read;
 mod stats;
 mod syscalls;
+mod timeline;
 mod walls;
 
 pub use error::Error;
@@ -30,6 +31,7 @@ pub use process::{GoMaps, HttpOffsets, Layout, RolePc, SlotState};
 pub use read::{Counters, Protocols};
 pub use stats::{RunStats, RunTotals};
 pub use syscalls::{Blocks, Filter, TailRule, blocks};
+pub use timeline::{Keep, Line, LineCall};
 
 /// The leaf that marks net/http's background reader among [`Layout::roles`].
 pub const READER: u32 = gostall_bpf::abi::GS_READER;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
-use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, types};
+use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, abi, types};
 use gostall_model::Arch;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{Iter, Link, OpenObject, PrintLevel};
@@ -13,6 +13,7 @@ use libbpf_rs::{Iter, Link, OpenObject, PrintLevel};
 use crate::error::{Error, chain};
 use crate::event::Ring;
 use crate::hooks::HookLinks;
+use crate::timeline::Keep;
 
 /// The loaded programs and their maps.
 pub struct Probes {
@@ -73,7 +74,7 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
 
 impl Probes {
     /// Loads programs and maps. Nothing is attached yet, and nobody is watched.
-    pub fn load(arch: Arch) -> Result<Self, Error> {
+    pub fn load(arch: Arch, keep: Keep) -> Result<Self, Error> {
         keep_warnings();
         // The skeleton borrows this for its whole life; a few bytes per session stay behind.
         let object: &'static mut MaybeUninit<OpenObject> =
@@ -83,6 +84,16 @@ impl Probes {
             .map_err(|e| load_error(&e))?;
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
             rodata.hash_seed = seed();
+            rodata.keeps_timelines = u32::from(keep != Keep::default());
+            rodata.slowest_kept = keep.slowest.min(abi::GS_SLOWEST_MAX);
+            rodata.slow_ns = keep.slow_ns.unwrap_or(0);
+        }
+        if keep == Keep::default() {
+            // Its places are there from the beginning: some 23 MB.
+            open.maps
+                .timelines
+                .set_max_entries(1)
+                .map_err(|e| load_error(&e))?;
         }
         let skel = open.load().map_err(|e| load_error(&e))?;
         let ring = Ring::new(&skel.maps.events)?;

@@ -180,6 +180,10 @@ impl Probes {
                 http2_connections: at(abi::GS_CNT_HTTP2),
                 read_faults: at(abi::GS_CNT_READ_FAULT),
                 unknown_parent: at(abi::GS_CNT_UNKNOWN_PARENT),
+                timelines_full: at(abi::GS_CNT_TIMELINES_FULL),
+                timelines_limited: at(abi::GS_CNT_TIMELINES_LIMITED),
+                // User space's own part.
+                timelines_dropped: 0,
             },
         })
     }

@@ -1,7 +1,9 @@
 //! From what the kernel side tells of a call to what the model shows of it.
 
-use gostall_model::{FdInfo, Tail};
-use gostall_probes::{Call, FdSeen};
+use std::sync::Arc;
+
+use gostall_model::{FdInfo, Look, Moment, Tail, Timeline};
+use gostall_probes::{Call, FdSeen, Line, LineCall};
 use gostall_targets::sockets;
 
 use crate::session::Traced;
@@ -70,5 +72,65 @@ pub(crate) fn tail(call: &Call, traced: Option<&Traced>, clock_offset: u64) -> T
         stack,
         trace_id: call.traceparent.map(|(t, _)| format!("{t:032x}")),
         span_id: call.traceparent.map(|(_, s)| format!("{s:016x}")),
+    }
+}
+
+/// What a descriptor leads to, in a word: a path, whom it is connected to.
+fn what(seen: &FdSeen) -> Option<Arc<str>> {
+    let text = match fd_info(seen) {
+        FdInfo::File { path } => path,
+        FdInfo::Other { text } => text,
+        FdInfo::Socket { remote, family, .. } => remote.unwrap_or(family),
+    };
+    Some(text.into())
+}
+
+/// A request kept whole as the model takes it.
+pub(crate) fn timeline(
+    line: &Line,
+    looks: &[Look],
+    traced: Option<&Traced>,
+    clock_offset: u64,
+) -> Timeline {
+    let seen: Vec<Option<Arc<str>>> = line
+        .seen
+        .iter()
+        .map(|s| s.as_ref().and_then(what))
+        .collect();
+    let moment = |c: &LineCall| {
+        // Of a call that began before its request did, only what lies in it.
+        let before = line.begin_ns.saturating_sub(c.begin_ns);
+        Moment {
+            kind: c.kind,
+            at_ns: c.begin_ns.saturating_sub(line.begin_ns),
+            duration_ns: c.dur_ns.saturating_sub(before),
+            nr: c.nr,
+            ret: c.ret,
+            own: c.own,
+            goid: c.goid,
+            runtime: c.runtime,
+            again: c.again,
+            blocked_ns: c.blocked_ns.min(c.dur_ns.saturating_sub(before)),
+            runq_ns: c.runq_ns,
+            throttled_ns: c.throttled_ns,
+            state: c.state,
+            fd: c.fd,
+            what: c.seen.and_then(|at| seen.get(at)?.clone()),
+        }
+    };
+    Timeline {
+        leaf: line.leaf,
+        res: line.res,
+        start_unix_ns: line.begin_ns.wrapping_add(clock_offset),
+        duration_ns: line.end_ns.saturating_sub(line.begin_ns),
+        pid: traced.map_or(0, |t| t.pid),
+        goid: line.goid,
+        trace_id: line.traceparent.map(|(t, _)| format!("{t:032x}")),
+        span_id: line.traceparent.map(|(_, s)| format!("{s:016x}")),
+        slow: line.slow,
+        slowest: line.slowest,
+        moments: line.calls.iter().map(moment).collect(),
+        looks: looks.to_vec(),
+        cut: line.cut,
     }
 }

@@ -16,6 +16,7 @@ mod error;
 mod handlers;
 mod hooks;
 mod lineage;
+mod looks;
 mod overhead;
 mod privileges;
 mod program;
@@ -26,7 +27,7 @@ mod watchdog;
 
 pub use error::Error;
 pub use gostall_model::{Event, Snapshot};
-pub use gostall_probes::{Filter, TailRule};
+pub use gostall_probes::{Filter, Keep, TailRule};
 pub use gostall_targets::Selector;
 pub use program::{Program, Programs};
 pub use session::{Guards, Options, Session, Start, Traced, native_arch};

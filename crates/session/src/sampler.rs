@@ -9,9 +9,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gostall_model::{Doing, Found, LedgerState};
-use gostall_probes::{Child, InFlight, Request};
+use gostall_probes::{Child, InFlight, Line, Request};
 
 use crate::awaited;
+use crate::clock;
+use crate::looks::Looks;
 use crate::program::Program;
 use crate::waits::{TimerChannel, Waits};
 
@@ -47,6 +49,8 @@ struct Shared {
     stop: AtomicBool,
     subjects: Mutex<BTreeMap<u32, Subject>>,
     found: Mutex<HashMap<u32, Found>>,
+    /// By request, where requests are kept.
+    looks: Option<Mutex<Looks>>,
 }
 
 impl Shared {
@@ -69,9 +73,12 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// Starts to look.
-    pub(crate) fn start(in_flight: InFlight) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+    /// Starts to look; `keeps`: what is found is asked for by request, too.
+    pub(crate) fn start(in_flight: InFlight, keeps: bool) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            looks: keeps.then(Mutex::default),
+            ..Shared::default()
+        });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("sampler".into())
@@ -99,6 +106,13 @@ impl Sampler {
             thread.thread().unpark();
             let _ = thread.join();
         }
+    }
+
+    /// What was found of a request that has ended; once.
+    pub(crate) fn looks_at(&self, line: &Line) -> Option<Vec<gostall_model::Look>> {
+        let looks = self.shared.looks.as_ref()?.lock();
+        let mut looks = looks.unwrap_or_else(PoisonError::into_inner);
+        Some(looks.take(line.g, line.begin_ns, line.end_ns))
     }
 
     /// What was found so far, by leaf.
@@ -149,6 +163,7 @@ fn run(shared: &Shared, in_flight: &InFlight) {
         });
         std::thread::park_timeout(rest);
         let before = thread_cpu();
+        let now = clock::monotonic_ns();
         looks.values_mut().for_each(Vec::clear);
         in_flight.each(|r| looks.entry(r.slot).or_default().push(r));
         quiet = if looks.values().all(Vec::is_empty) {
@@ -171,15 +186,24 @@ fn run(shared: &Shared, in_flight: &InFlight) {
         drop(subjects);
         if !found.is_empty() {
             let mut all = shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(looks) = &shared.looks {
+                let mut looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
+                found
+                    .iter()
+                    .for_each(|s: &Sight| looks.note(&s.request, s.doing, now));
+                looks.tidy(now);
+            }
             for Sight {
-                leaf,
+                request,
                 doing,
                 others,
             } in found
             {
                 // What is found stands for the time since the last look, whose length does not depend on it.
                 let us = rest.as_micros() as u64;
-                all.entry(leaf).or_default().count(doing, &others, us);
+                all.entry(request.leaf)
+                    .or_default()
+                    .count(doing, &others, us);
             }
         }
         let cost = thread_cpu().saturating_sub(before);
@@ -234,7 +258,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 /// What was found of a request.
 struct Sight {
-    leaf: u32,
+    request: Request,
     doing: Doing,
     /// What its children were doing, where it may wait for them.
     others: Vec<Doing>,
@@ -364,7 +388,7 @@ fn look(subject: &Subject, requests: &[Request], in_flight: &InFlight, found: &m
         // Had it ended meanwhile, this would be the next request's, or nobody's.
         if in_flight.goes_on(r) {
             found.push(Sight {
-                leaf: r.leaf,
+                request: *r,
                 doing,
                 others,
             });

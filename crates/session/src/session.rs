@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gostall_model::{
     Arch, Attribution, Model, Protocol, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
 };
-use gostall_probes::{Event, Filter, Probes, SlotState, TailRule};
+use gostall_probes::{Event, Filter, Keep, Probes, SlotState, TailRule};
 use gostall_targets::{Launched, Selector, Target, maps};
 
 use crate::describe;
@@ -53,6 +53,8 @@ pub struct Options {
     pub filter: Filter,
     /// What is raised call by call.
     pub tail: TailRule,
+    /// Which requests are kept whole.
+    pub keep: Keep,
     /// The user's routes.
     pub routes: Vec<Route>,
     /// What the run may cost.
@@ -259,6 +261,16 @@ impl Session {
                 Event::HandlersIdle => self.handlers.handlers_idle(&mut self.probes)?,
                 Event::Path { .. } => self.handlers.path(),
                 Event::RoutesIdle => self.handlers.routes_idle(),
+                Event::Line(line) => {
+                    let looks = self.sampler.iter().find_map(|s| s.looks_at(&line));
+                    let traced = self.slots.get(&line.slot);
+                    self.model.add_timeline(describe::timeline(
+                        &line,
+                        &looks.unwrap_or_default(),
+                        traced,
+                        self.clock_offset,
+                    ));
+                }
             }
         }
         self.meter.tick(&self.probes);

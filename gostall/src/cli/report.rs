@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gostall_session::Guards;
+use gostall_session::{Guards, Keep};
 
 use super::Env;
 use super::args::{OutputArgs, TargetArgs};
@@ -22,6 +22,7 @@ Ctrl-C ends early, with a complete report of what was seen.
 Examples:
   sudo gostall report --port 8080
   sudo gostall report -p 4711 -d 1m --format json -o report.json
+  sudo gostall report --port 8080 --slowest 5
   sudo gostall report --name 'api-*' --route '/api/users/{id}' --errno EMFILE,ETIMEDOUT
   sudo gostall report -- go test -run TestLoad ./...
 
@@ -52,6 +53,15 @@ pub struct Args {
     #[arg(long = "errno", value_name = "ERRNO,...", value_delimiter = ',', value_parser = names::errno,
           help_heading = "What to watch")]
     errnos: Vec<u16>,
+
+    /// Keep the N slowest requests of each endpoint whole: every call, wait and pause, in order
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(Keep::MOST)),
+          help_heading = "What to watch")]
+    slowest: Option<u32>,
+
+    /// Keep every request whole that takes at least so long, as 500ms (1000 at most)
+    #[arg(long, value_name = "TIME", value_parser = value::latency, help_heading = "What to watch")]
+    slow: Option<Duration>,
 
     #[command(flatten)]
     sampling: SamplingArgs,
@@ -151,6 +161,10 @@ pub struct Report {
     pub routes: Vec<Route>,
     /// Which calls are looked at.
     pub sampling: Sampling,
+    /// How many of the slowest requests of each endpoint are kept whole.
+    pub slowest: u32,
+    /// From what duration on a request is kept whole.
+    pub slow: Option<Duration>,
     /// What gostall may cost.
     pub guards: Guards,
     /// What counts as slow.
@@ -187,6 +201,8 @@ impl Args {
             snapshots: self.snapshots as usize,
             routes: self.routes,
             sampling: self.sampling.check(),
+            slowest: self.slowest.unwrap_or(0),
+            slow: self.slow,
             guards: self.guards.check(),
             threshold: self.threshold.map_or(Threshold::Adaptive, Threshold::Fixed),
             errnos,

@@ -103,6 +103,17 @@ fn every_flag_of_report() {
 }
 
 #[test]
+fn requests_are_kept_whole_when_asked_for() {
+    let none = report("report -p 1");
+    assert_eq!((none.slowest, none.slow), (0, None));
+    let some = report("report -p 1 --slowest 5 --slow 500ms");
+    let slow = Some(Duration::from_millis(500));
+    assert_eq!((some.slowest, some.slow), (5, slow));
+    let one = report("report -p 1 --slow 1s");
+    assert_eq!((one.slowest, one.slow), (0, Some(Duration::from_secs(1))));
+}
+
+#[test]
 fn every_flag_of_trace() {
     let trace = trace(
         "trace --port 1 -e trace=write,read --slower 1ms --errno EMFILE -d 5s --stacks --limit 7 \
@@ -172,6 +183,10 @@ fn wrong_command_lines_say_what_to_do() {
         ("report", "no target given: `gostall report`"),
         ("trace -d 1s", "no target given: `gostall trace`"),
         ("report --wait", "--wait without a target"),
+        ("report -p 1 --slowest 0", "0 is not in 1..=50"),
+        ("report -p 1 --slowest 51", "51 is not in 1..=50"),
+        ("report -p 1 --slow 500", "a time needs a unit"),
+        ("report -p 1 --slow 0s", "between 1us and 1h"),
         ("doctor --children", "--children without a target"),
         ("report -p 1 -- ./x", "two kinds of target"),
         ("report --wait -- ./x", "gostall starts it itself"),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use gostall_export::{Clock, Exporter, Json, Text, TextOptions};
-use gostall_probes::{Filter, TailRule};
+use gostall_probes::{Filter, Keep, TailRule};
 use gostall_session::Options;
 
 use crate::cli::config::{Destination, Format, Sampling, Threshold};
@@ -17,6 +17,8 @@ use crate::run::{Failure, exit};
 
 /// Snapshots a second and CPU: enough to catch each kind, little enough to cost nothing.
 const SNAPSHOTS_PER_SECOND: u32 = 50;
+/// Slow requests of an endpoint that are shown in text, where more than that were not asked for.
+const SLOW_SHOWN: usize = 5;
 /// Errnos that name a stall by themselves, unless `--errno` says others.
 const TELLING_ERRNOS: [i32; 8] = [
     libc::EMFILE,
@@ -77,6 +79,10 @@ fn options(config: &Report) -> Result<Options, Failure> {
             per_second: SNAPSHOTS_PER_SECOND,
             ..Default::default()
         },
+        keep: Keep {
+            slowest: config.slowest,
+            slow_ns: config.slow.map(nanos),
+        },
         routes,
         guards: config.guards,
         writes_file: matches!(config.output.destination, Destination::File(_)),
@@ -112,6 +118,7 @@ fn report(config: &Report) -> Result<(), Failure> {
                 colour: config.output.color,
                 top: config.top.unwrap_or(usize::MAX),
                 snapshots: config.snapshots,
+                slowest: SLOW_SHOWN.max(config.slowest as usize),
                 clock: Clock::local(),
                 ..Default::default()
             },

@@ -10,6 +10,7 @@ mod paint;
 mod runtime;
 mod snapshots;
 mod table;
+mod waterfall;
 mod wrap;
 
 use std::io::Write;
@@ -33,6 +34,8 @@ pub struct TextOptions {
     pub syscalls: usize,
     /// Snapshots of single calls shown.
     pub snapshots: usize,
+    /// Requests kept whole shown of each endpoint.
+    pub slowest: usize,
     /// The zone of the times.
     pub clock: Clock,
 }
@@ -45,6 +48,7 @@ impl Default for TextOptions {
             top: 10,
             syscalls: 12,
             snapshots: 5,
+            slowest: 10,
             clock: Clock::utc(),
         }
     }
@@ -67,6 +71,7 @@ impl Exporter for Text {
         let mut lines = header::lines(snapshot, &page);
         for part in [
             endpoints::lines(snapshot, &page),
+            waterfall::lines(snapshot, &page),
             runtime::lines(snapshot, &page),
             snapshots::lines(snapshot, &page),
             notes::lines(snapshot, &page),

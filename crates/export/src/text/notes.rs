@@ -114,6 +114,24 @@ fn gaps(snapshot: &Snapshot) -> Vec<(bool, String)> {
             "Slow enough to be caught, but beyond the rate limit",
         ),
         (
+            true,
+            l.timelines_full,
+            "request",
+            "Could not have been kept whole, for want of room",
+        ),
+        (
+            true,
+            l.timelines_limited,
+            "slow request",
+            "Not kept whole, beyond the rate limit",
+        ),
+        (
+            true,
+            l.timelines_dropped,
+            "slow request",
+            "Not kept whole, more than are kept",
+        ),
+        (
             false,
             only_seen(l.malformed_requests),
             "connection",

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use gostall_model::{
-    Arch, Attribution, Chunk, FdInfo, Frame, Losses, Model, NR_REQUEST, NodeKind, Overhead,
-    PathNode, REQUEST_ABORTED, Role, SeriesKey, Snapshot, Tail, TargetInfo, Window, bucket_of,
+    Arch, Attribution, Chunk, Doing, FdInfo, Frame, LedgerState, Look, Losses, Model, Moment,
+    MomentKind, NR_REQUEST, NodeKind, Overhead, PathNode, REQUEST_ABORTED, Role, SeriesKey,
+    Snapshot, Tail, TargetInfo, Timeline, Window, bucket_of,
 };
 
 pub const START: u64 = 1_767_355_201_123_456_789;
@@ -255,6 +256,101 @@ pub fn orders() -> Model {
         calls_in_flight_at_attach: 9,
         ..Losses::default()
     });
+    m
+}
+
+/// [`orders`] with slow requests kept whole: one that waits for its children and a disk, one of which much was cut.
+pub fn kept() -> Model {
+    let mut m = orders();
+    m.keep_slowest(2);
+    let order = 52; // as in orders()
+    let call = |at_us: u64, us: u64, nr: u16, fd: Option<i32>, ret: i64, what: &str| Moment {
+        kind: MomentKind::Call,
+        at_ns: at_us * 1000,
+        duration_ns: us * 1000,
+        nr,
+        ret,
+        own: true,
+        goid: None,
+        runtime: false,
+        again: ret == -11,
+        blocked_ns: 0,
+        runq_ns: 0,
+        throttled_ns: 0,
+        state: (ret == -11).then_some(LedgerState::NetUpstreamRead),
+        fd,
+        what: (!what.is_empty()).then(|| what.into()),
+    };
+    let client = "203.0.113.7:51234";
+    let wal = "/var/lib/orders/very/deep/directories/down/to/the/wal/000017.log";
+    let child = |m: Moment| Moment {
+        own: false,
+        goid: Some(1044),
+        ..m
+    };
+    let mut moments = vec![
+        call(0, 4, 0, Some(7), 412, client),
+        call(60, 2, 257, None, 12, wal),
+        child(call(90, 1, 0, Some(7), -11, client)),
+        child(call(120, 30, 42, Some(13), -115, "10.0.0.5:5432")),
+        child(call(190, 9, 1, Some(13), 210, "10.0.0.5:5432")),
+        child(call(200, 1, 0, Some(13), -11, "10.0.0.5:5432")),
+        child(call(22_000, 6, 0, Some(13), 96, "10.0.0.5:5432")),
+        Moment {
+            blocked_ns: 41_000_000,
+            runq_ns: 6_000_000,
+            state: Some(LedgerState::SyscallDisk),
+            ..call(30_000, 48_000, 74, Some(12), 0, wal)
+        },
+        call(78_100, 3, 257, None, -24, "/etc/\u{1b}[31mhosts\u{202e}"),
+        Moment {
+            runtime: true,
+            ..call(78_200, 2, 202, None, 1, "")
+        },
+        call(99_900, 60, 1, Some(7), 173, client),
+    ];
+    moments.extend((0..14).map(|i| call(79_000 + i * 40, 3, 1, Some(12), 512, wal)));
+    moments.push(Moment {
+        kind: MomentKind::Runq,
+        ..call(80_000, 9_000, 0, None, 0, "")
+    });
+    let look = |at_ms: u64, doing| Look {
+        at_ns: at_ms * 1_000_000,
+        until_ns: at_ms * 1_000_000,
+        looks: 1,
+        doing,
+    };
+    let mut slow = Timeline {
+        leaf: order,
+        res: 201,
+        start_unix_ns: START,
+        duration_ns: 100_000_000,
+        pid: 4242,
+        goid: Some(42),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+        span_id: Some("00f067aa0ba902b7".to_owned()),
+        slow: false,
+        slowest: true,
+        moments,
+        looks: vec![
+            look(9, Doing::State(LedgerState::Lock)),
+            look(19, Doing::State(LedgerState::Lock)),
+            look(92, Doing::Running),
+            look(97, Doing::State(LedgerState::RunqGo)),
+        ],
+        cut: 0,
+    };
+    m.add_timeline(slow.clone());
+    slow.duration_ns = 8_000_000;
+    slow.res = 503 | REQUEST_ABORTED;
+    slow.goid = None;
+    slow.trace_id = None;
+    slow.cut = 1234;
+    slow.looks.clear();
+    slow.moments = (0..200)
+        .map(|i| call(i * 30, 15 + i % 7, 1 - (i % 2) as u16, Some(12), 5, wal))
+        .collect();
+    m.add_timeline(slow);
     m
 }
 

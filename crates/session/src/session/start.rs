@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gostall_model::Model;
-use gostall_probes::Probes;
+use gostall_probes::{Keep, Probes};
 use gostall_targets::{Launch, Selector, Target};
 
 use super::follow::Follow;
@@ -30,7 +30,7 @@ impl Session {
         // Reading executables and loading programs take about as long as each other.
         let (ready, probes) = std::thread::scope(|scope| {
             let reading = scope.spawn(|| read(&mut programs, start));
-            let probes = Probes::load(native_arch());
+            let probes = Probes::load(native_arch(), options.keep);
             let read = reading
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -41,6 +41,9 @@ impl Session {
         probes.set_tail(&options.tail);
         let mut model = Model::new(native_arch());
         model.set_routes(options.routes.clone());
+        if options.keep != Keep::default() {
+            model.keep_slowest(options.keep.slowest as usize);
+        }
         let mut session = Self {
             probes,
             tick: if options.tail.trace { LIVE_TICK } else { TICK },
@@ -74,7 +77,7 @@ impl Session {
         session.model.set_sampling(sampling(&options.filter));
         // Refused by the kernel (a sandbox without capset), the run is as safe as it was.
         let _ = privileges::drop_to_needed(options.writes_file, session.launched.is_some());
-        session.sample();
+        session.sample(options.keep != Keep::default());
         session.guard = Guard::new(options.guards);
         session.watchdog = Some(Watchdog::start(watchdog::STALL, watchdog::exit));
         Ok(session)
@@ -119,14 +122,15 @@ impl Session {
         Ok(())
     }
 
-    /// Looks at goroutines from now on, on a thread that has no more privileges than are left by now.
-    fn sample(&mut self) {
+    /// Looks at goroutines from now on, on a thread that has no more privileges than are left by now. What they find is
+    /// kept by request where requests are.
+    fn sample(&mut self, keeps: bool) {
         // Without it, what the kernel sees is all there is.
         self.sampler = self
             .probes
             .in_flight()
             .ok()
-            .and_then(|requests| Sampler::start(requests).ok());
+            .and_then(|requests| Sampler::start(requests, keeps).ok());
         if let Some(sampler) = &self.sampler {
             for (slot, t) in &self.slots {
                 if let Some(program) = &t.program {
