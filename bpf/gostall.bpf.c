@@ -39,6 +39,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "grpc.h"
 #include "tls.h"
 #include "sched.h"
+#include "profile.h"
 
 /* Kernel-internal: the call is made again, or looks like EINTR to its caller. */
 #define ERESTARTSYS 512

@@ -335,6 +335,15 @@ struct gs_ledger {
 	__u64 ns[GS_W_STATES];
 };
 
+/* A tick of a processor's clock that found a watched thread: for whom it worked (a role's leaf,
+ * GS_FIRST_NODE for any request, or a goroutine's first function), and whether in the kernel. */
+struct gs_cpu_key {
+	__u64 who;
+	__u32 slot;
+	__u32 kernel;
+};
+#define GS_CPU_TICKS 4096
+
 /* Requests in flight that are not in `near_conns`, for whoever looks at some of them: a place follows
  * from the key, the last to come has it. */
 #define GS_FAR_PLACES 512

@@ -194,6 +194,15 @@ struct {
 	__type(value, struct gs_ledger);
 } ledgers SEC(".maps");
 
+/* Full: ticks of those who come late go to GS_OTHER where that was there in time, else to nobody.
+ * Preallocated, for it is written from an interrupt. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GS_CPU_TICKS);
+	__type(key, struct gs_cpu_key);
+	__type(value, __u64);
+} cpu_ticks SEC(".maps");
+
 /* Full: partial request lines and pipelined requests are lost to (other); counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

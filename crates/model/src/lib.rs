@@ -3,6 +3,7 @@
 //! Pure: no BPF, no clock, no file, no terminal. Live tracing and replay feed the same [`Model`], so that
 //! a view cannot tell them apart. What an evidence means (a finding) is the atlas's business.
 
+mod background;
 mod cluster;
 pub mod errno;
 mod errno_table;
@@ -19,6 +20,7 @@ mod snapshot;
 mod sysno;
 mod tails;
 
+pub use background::{Background, BackgroundState, CpuByRole, CpuTime, Looks, Started, background};
 pub use hist::{BUCKETS, Histogram, QUANTILE_ERROR, bucket_bounds, bucket_of, rank};
 pub use input::*;
 pub use labels::{Label, Owner};

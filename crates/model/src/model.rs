@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::background::{Background, CpuByRole};
 use crate::hist::Histogram;
 use crate::input::{
     Chunk, LEAF_FIRST_NODE, Losses, NR_REQUEST, Overhead, PathNode, REQUEST_STATUS_MASK,
@@ -31,6 +32,8 @@ pub struct Model {
     pub(crate) protocols: HashMap<u32, Protocol>,
     pub(crate) tails: Tails,
     pub(crate) times: HashMap<u32, (Exact, Found)>,
+    pub(crate) background: Vec<Background>,
+    pub(crate) cpu: Option<CpuByRole>,
     sources: Sources,
     labels: Labels,
     /// Path nodes there were when the labels were made.
@@ -54,6 +57,8 @@ impl Model {
             protocols: HashMap::new(),
             tails: Tails::default(),
             times: HashMap::new(),
+            background: Vec::new(),
+            cpu: None,
             sources: Sources::default(),
             labels: Labels::default(),
             labelled: 0,
@@ -93,6 +98,11 @@ impl Model {
     /// Adds what goroutines serving a leaf's requests were found doing.
     pub fn add_found(&mut self, leaf: u32, found: &Found) {
         self.times.entry(leaf).or_default().1.add(found);
+    }
+
+    /// Sets what goroutines of no request did, and who computed.
+    pub fn set_background(&mut self, rows: Vec<Background>, cpu: Option<CpuByRole>) {
+        (self.background, self.cpu) = (rows, cpu);
     }
 
     /// Sets the user's routes; they come before whatever is learned or clustered.

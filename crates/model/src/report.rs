@@ -122,6 +122,8 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
                 syscalls: rows(calls, model.arch),
             })
             .collect(),
+        cpu: model.cpu.clone(),
+        background: model.background.clone(),
         snapshots: model
             .tails
             .sorted()

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::background::{Background, CpuByRole};
 use crate::hist::Histogram;
 use crate::input::{FdInfo, Frame, Losses, Overhead, Sampling, TargetInfo, Window};
 use crate::role::Role;
@@ -47,6 +48,12 @@ pub struct Snapshot {
     pub endpoints: Vec<Endpoint>,
     /// Syscalls of no request, by role.
     pub runtime: Vec<RoleCalls>,
+    /// Who computed; absent where the kernel has no clock for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<CpuByRole>,
+    /// Goroutines of no request, by the function that they were started with, those that compute most first.
+    #[serde(default)]
+    pub background: Vec<Background>,
     /// Single calls caught with their context, the slowest first.
     pub snapshots: Vec<Event>,
 }

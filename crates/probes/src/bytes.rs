@@ -30,6 +30,7 @@ plain!(
     gs_conn,
     gs_ledger,
     gs_counters,
+    gs_cpu_key,
     exe_key
 );
 

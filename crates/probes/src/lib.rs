@@ -6,6 +6,7 @@
 
 mod adapt;
 mod bytes;
+mod clocks;
 mod error;
 mod event;
 mod hooks;
@@ -18,6 +19,7 @@ mod stats;
 mod syscalls;
 mod walls;
 
+pub use clocks::{CPU_REQUEST, CpuTicks};
 pub use error::Error;
 pub use event::{Call, Event, FdSeen};
 pub use hooks::{

@@ -10,6 +10,7 @@ use gostall_model::Arch;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{Iter, Link, OpenObject, PrintLevel};
 
+use crate::clocks::Clocks;
 use crate::error::{Error, chain};
 use crate::event::Ring;
 use crate::hooks::HookLinks;
@@ -19,6 +20,7 @@ pub struct Probes {
     // Links are dropped before the skeleton that owns their programs.
     links: Vec<Link>,
     pub(crate) hooks: HookLinks,
+    pub(crate) clocks: Clocks,
     pub(crate) ring: Ring,
     pub(crate) skel: GostallSkel<'static>,
     pub(crate) next_exe: u32,
@@ -89,6 +91,7 @@ impl Probes {
         let mut probes = Self {
             links: Vec::new(),
             hooks: HookLinks::default(),
+            clocks: Clocks::default(),
             ring,
             skel,
             next_exe: 0,
@@ -175,6 +178,7 @@ impl Probes {
     /// Takes every probe away. The maps stay readable.
     pub fn detach(&mut self) {
         self.hooks.clear();
+        self.clocks.clear();
         self.links.clear();
     }
 

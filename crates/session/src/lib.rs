@@ -10,12 +10,16 @@
 //! what to do.
 
 mod awaited;
+mod background;
+mod calls;
 mod clock;
+mod cpu;
 mod describe;
 mod error;
 mod handlers;
 mod hooks;
 mod lineage;
+mod memory;
 mod overhead;
 mod privileges;
 mod program;

@@ -12,6 +12,9 @@ use gostall_model::{Doing, Found, LedgerState};
 use gostall_probes::{Child, InFlight, Request};
 
 use crate::awaited;
+use crate::background::Census;
+use crate::cpu::CpuClock;
+use crate::memory::{read_pieces, stack, u64_at};
 use crate::program::Program;
 use crate::waits::{TimerChannel, Waits};
 
@@ -25,14 +28,17 @@ const QUIET_LOOKS: u32 = 10;
 const LONG_QUIET: u32 = 40;
 /// The longest, where there is much to look at, or nobody.
 const LONGEST: Duration = Duration::from_millis(250);
-/// The part of a core that looking may cost. A debug build is ten times slower at it and no measure.
-const BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.005 };
+/// The part of a core that looking may cost, at requests and at all other goroutines. A debug build is ten times slower
+/// at it and no measure.
+const BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.0035 };
+const CENSUS_BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.0015 };
+/// Goroutines of no request are looked at so often at most and at least.
+const CENSUS: Duration = Duration::from_millis(25);
+const CENSUS_LONGEST: Duration = Duration::from_millis(500);
 /// Goroutines looked at in one go; the kernel takes 1024 pieces at most.
 const AT_ONCE: usize = 512;
-/// Stacks looked at in one go, and how much of each.
+/// Stacks looked at in one go.
 const STACKS: usize = 32;
-const STACK_BYTES: usize = 4096;
-const FRAMES: usize = 32;
 
 /// A process whose goroutines can be looked at.
 #[derive(Debug, Clone)]
@@ -47,6 +53,9 @@ struct Shared {
     stop: AtomicBool,
     subjects: Mutex<BTreeMap<u32, Subject>>,
     found: Mutex<HashMap<u32, Found>>,
+    /// By slot: what is found of goroutines of no request, and how much CPU time the process has used.
+    censuses: Mutex<BTreeMap<u32, Census>>,
+    clocks: Mutex<BTreeMap<u32, CpuClock>>,
 }
 
 impl Shared {
@@ -89,16 +98,45 @@ impl Sampler {
             .subjects
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        if let Some(clock) = CpuClock::start(subject.pid) {
+            let clocks = self.shared.clocks.lock();
+            clocks
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(slot, clock);
+        }
         subjects.insert(slot, subject);
     }
 
     /// Stops looking.
     pub(crate) fn stop(&mut self) {
+        let clocks = self.shared.clocks.lock();
+        let mut clocks = clocks.unwrap_or_else(PoisonError::into_inner);
+        if self.thread.is_some() {
+            clocks.values_mut().for_each(CpuClock::look);
+        }
+        drop(clocks);
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _ = thread.join();
         }
+    }
+
+    /// Calls `each` with what was found of each process's goroutines of no request.
+    pub(crate) fn censuses(&self, mut each: impl FnMut(u32, &Census)) {
+        let all = self.shared.censuses.lock();
+        let all = all.unwrap_or_else(PoisonError::into_inner);
+        all.iter().for_each(|(slot, census)| each(*slot, census));
+    }
+
+    /// The CPU time that each process has used while it was watched, ns.
+    pub(crate) fn cpu_ns(&self) -> BTreeMap<u32, u64> {
+        let clocks = self.shared.clocks.lock();
+        let clocks = clocks.unwrap_or_else(PoisonError::into_inner);
+        clocks
+            .iter()
+            .map(|(slot, c)| (*slot, c.used_ns()))
+            .collect()
     }
 
     /// What was found so far, by leaf.
@@ -137,6 +175,7 @@ fn run(shared: &Shared, in_flight: &InFlight) {
     own_timers();
     let mut jitter = Jitter(0x2545_f491_4f6c_dd1d ^ u64::from(std::process::id()));
     let mut period = PERIOD;
+    let mut round = CensusRound::default();
     let mut looks: HashMap<u32, Vec<Request>> = HashMap::new();
     let mut quiet = 0;
     while !shared.stop.load(Ordering::Relaxed) {
@@ -160,6 +199,8 @@ fn run(shared: &Shared, in_flight: &InFlight) {
             .subjects
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        round.when_due(rest, shared, &subjects, &looks, in_flight);
+        let before = before + round.took;
         let mut found = Vec::new();
         for (slot, requests) in &looks {
             if let Some(subject) = subjects.get(slot) {
@@ -189,6 +230,64 @@ fn run(shared: &Shared, in_flight: &InFlight) {
     }
 }
 
+/// Looks at goroutines of no request, more rarely than at requests.
+#[derive(Debug, Default)]
+struct CensusRound {
+    /// Since the last look, as it was planned.
+    rested: Duration,
+    period: Duration,
+    /// CPU time of the last call.
+    took: Duration,
+}
+
+impl CensusRound {
+    fn when_due(
+        &mut self,
+        rest: Duration,
+        shared: &Shared,
+        subjects: &BTreeMap<u32, Subject>,
+        looks: &HashMap<u32, Vec<Request>>,
+        in_flight: &InFlight,
+    ) {
+        self.took = Duration::ZERO;
+        self.rested += rest;
+        if self.rested < self.period {
+            return;
+        }
+        let before = thread_cpu();
+        let lock = shared.censuses.lock();
+        let mut censuses = lock.unwrap_or_else(PoisonError::into_inner);
+        for (slot, subject) in subjects {
+            if !censuses.get(slot).is_some_and(|c| c.is_of(subject)) {
+                let Some(census) = Census::new(subject.clone()) else {
+                    continue;
+                };
+                censuses.insert(*slot, census);
+            }
+            if let Some(census) = censuses.get_mut(slot) {
+                let serving = looks.get(slot).into_iter().flatten().map(|r| r.g).collect();
+                census.look(self.rested, &serving, in_flight.throttled(*slot));
+            }
+        }
+        drop(censuses);
+        let clocks = shared.clocks.lock();
+        let mut clocks = clocks.unwrap_or_else(PoisonError::into_inner);
+        clocks.values_mut().for_each(CpuClock::look);
+        drop(clocks);
+        self.took = thread_cpu().saturating_sub(before);
+        let wanted = self
+            .took
+            .div_f64(CENSUS_BUDGET)
+            .clamp(CENSUS, CENSUS_LONGEST);
+        self.period = if self.period.is_zero() {
+            wanted
+        } else {
+            (self.period * 7 + wanted) / 8
+        };
+        self.rested = Duration::ZERO;
+    }
+}
+
 fn thread_cpu() -> Duration {
     let mut t = libc::timespec {
         tv_sec: 0,
@@ -197,39 +296,6 @@ fn thread_cpu() -> Duration {
     // SAFETY: t is writable.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) };
     Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
-}
-
-/// Reads pieces of another process's memory, each of `size` bytes, into `to`; how many came whole.
-pub(crate) fn read_pieces(pid: u32, from: &[u64], size: usize, to: &mut [u8]) -> usize {
-    let remote: Vec<libc::iovec> = from
-        .iter()
-        .map(|a| libc::iovec {
-            iov_base: *a as *mut libc::c_void,
-            iov_len: size,
-        })
-        .collect();
-    let local = libc::iovec {
-        iov_base: to.as_mut_ptr().cast(),
-        iov_len: from.len() * size,
-    };
-    // SAFETY: `to` has room for all pieces; the remote side is only read.
-    let n = unsafe {
-        libc::process_vm_readv(
-            pid as libc::pid_t,
-            &local,
-            1,
-            remote.as_ptr(),
-            remote.len() as libc::c_ulong,
-            0,
-        )
-    };
-    usize::try_from(n).unwrap_or(0) / size
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes
-        .get(at..at + 8)
-        .map_or(0, |b| u64::from_ne_bytes(b.try_into().expect("8 bytes")))
 }
 
 /// What was found of a request.
@@ -373,7 +439,7 @@ fn look(subject: &Subject, requests: &[Request], in_flight: &InFlight, found: &m
 }
 
 /// Does a goroutine that waits for a channel wait for a timer's?
-fn is_timers(pid: u32, g: u64, sudog: u64, at: TimerChannel) -> bool {
+pub(crate) fn is_timers(pid: u32, g: u64, sudog: u64, at: TimerChannel) -> bool {
     let (mut first, mut to) = ([0u8; 8], [0u8; 8]);
     let mut channel = [0u8; TimerChannel::CHANNEL];
     let mut element = [0u8; TimerChannel::TYPE];
@@ -385,26 +451,4 @@ fn is_timers(pid: u32, g: u64, sudog: u64, at: TimerChannel) -> bool {
         && at
             .element(&channel)
             .is_some_and(|t| read(t, &mut element) && TimerChannel::is_time(&element))
-}
-
-/// Return addresses of a parked goroutine, innermost first, by its frame pointers.
-fn stack(pid: u32, sp: u64, bp: u64) -> Vec<u64> {
-    let mut bytes = [0u8; STACK_BYTES];
-    let mut pcs = Vec::new();
-    // The stack may end before so much: then what is there.
-    let mut len = STACK_BYTES;
-    while len >= 256 && read_pieces(pid, &[sp], len, &mut bytes) == 0 {
-        len /= 2;
-    }
-    let mut frame = bp;
-    while pcs.len() < FRAMES && frame >= sp && frame + 16 <= sp + len as u64 {
-        let at = (frame - sp) as usize;
-        pcs.push(u64_at(&bytes, at + 8));
-        let next = u64_at(&bytes, at);
-        if next <= frame {
-            break;
-        }
-        frame = next;
-    }
-    pcs
 }

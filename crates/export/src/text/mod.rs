@@ -3,6 +3,7 @@
 //! Layout only: numbers come from the snapshot as they are. Whether there is a terminal, how wide it is and
 //! whether it wants colour is told by the caller.
 
+mod background;
 mod endpoints;
 mod header;
 mod notes;
@@ -68,6 +69,7 @@ impl Exporter for Text {
         for part in [
             endpoints::lines(snapshot, &page),
             runtime::lines(snapshot, &page),
+            background::lines(snapshot, &page),
             snapshots::lines(snapshot, &page),
             notes::lines(snapshot, &page),
         ] {
