@@ -109,6 +109,8 @@ fn the_reports_json() {
             ("overhead", "object"),
             ("endpoints", "array"),
             ("runtime", "array"),
+            ("cpu", "object"),
+            ("background", "array"),
             ("snapshots", "array"),
         ],
     );
@@ -195,6 +197,26 @@ fn the_reports_json() {
             .sum::<u64>();
     }
     assert_eq!(calls, r.int("/coverage/attributed_to_endpoint"));
+    has(
+        &json["cpu"],
+        "cpu",
+        &[("total_ns", "int"), ("ticks", "int"), ("by_role", "object")],
+    );
+    for row in json["background"].as_array().unwrap() {
+        has(
+            row,
+            "background",
+            &[
+                ("name", "string"),
+                ("role", "string"),
+                ("goroutines", "float"),
+                ("looks", "int"),
+                ("cpu_ns", "int?"),
+                ("ledger", "object"),
+            ],
+        );
+    }
+    assert!(!json["background"].as_array().unwrap().is_empty());
     for role in json["runtime"].as_array().unwrap() {
         has(role, "role", &[("role", "string"), ("syscalls", "array")]);
         let name = role["role"].as_str().unwrap();

@@ -96,6 +96,7 @@ fn every_key_of_the_contract() {
             "quantile_error",
             "endpoints",
             "runtime",
+            "background",
             "snapshots",
         ])
     );
