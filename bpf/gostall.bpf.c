@@ -40,6 +40,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "tls.h"
 #include "sched.h"
 #include "profile.h"
+#include "faults.h"
 
 /* Kernel-internal: the call is made again, or looks like EINTR to its caller. */
 #define ERESTARTSYS 512

@@ -203,6 +203,15 @@ struct {
 	__type(value, __u64);
 } cpu_ticks SEC(".maps");
 
+/* leaf -> page faults. Full: those of further endpoints are in the process's total only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, __u64);
+} faults SEC(".maps");
+
 /* Full: partial request lines and pipelined requests are lost to (other); counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

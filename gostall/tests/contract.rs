@@ -173,6 +173,7 @@ fn the_reports_json() {
                 ("statuses", "object"),
                 ("latency", "object"),
                 ("ledger", "object"),
+                ("page_faults", "int"),
                 ("syscalls", "array"),
             ],
         );
@@ -201,6 +202,19 @@ fn the_reports_json() {
         &json["cpu"],
         "cpu",
         &[("total_ns", "int"), ("ticks", "int"), ("by_role", "object")],
+    );
+    has(
+        &json["memory"],
+        "memory",
+        &[
+            ("gc_cycles", "int?"),
+            ("minor_faults", "int"),
+            ("major_faults", "int"),
+            ("mmap_calls", "int"),
+            ("munmap_calls", "int"),
+            ("madvise_calls", "int"),
+            ("per_gc_cycle", "object?"),
+        ],
     );
     for row in json["background"].as_array().unwrap() {
         has(

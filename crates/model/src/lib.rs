@@ -11,6 +11,7 @@ mod hist;
 mod input;
 mod labels;
 mod ledger;
+mod memory;
 mod model;
 mod near;
 mod report;
@@ -25,6 +26,7 @@ pub use hist::{BUCKETS, Histogram, QUANTILE_ERROR, bucket_bounds, bucket_of, ran
 pub use input::*;
 pub use labels::{Label, Owner};
 pub use ledger::{Awaited, Doing, Exact, Found, LedgerState, Samples};
+pub use memory::{Memory, Paging, PerCycle};
 pub use model::Model;
 pub use role::Role;
 pub use route::{Route, RouteError};

@@ -12,6 +12,7 @@ use crate::input::{
 };
 use crate::labels::{self, Labels, LeafStats, Owner, Sources};
 use crate::ledger::{Exact, Found};
+use crate::memory::Paging;
 use crate::report;
 use crate::route::Route;
 use crate::snapshot::{Event, Protocol, Snapshot};
@@ -34,6 +35,8 @@ pub struct Model {
     pub(crate) times: HashMap<u32, (Exact, Found)>,
     pub(crate) background: Vec<Background>,
     pub(crate) cpu: Option<CpuByRole>,
+    pub(crate) paging: Option<Paging>,
+    pub(crate) faults: HashMap<u32, u64>,
     sources: Sources,
     labels: Labels,
     /// Path nodes there were when the labels were made.
@@ -59,6 +62,8 @@ impl Model {
             times: HashMap::new(),
             background: Vec::new(),
             cpu: None,
+            paging: None,
+            faults: HashMap::new(),
             sources: Sources::default(),
             labels: Labels::default(),
             labelled: 0,
@@ -103,6 +108,16 @@ impl Model {
     /// Sets what goroutines of no request did, and who computed.
     pub fn set_background(&mut self, rows: Vec<Background>, cpu: Option<CpuByRole>) {
         (self.background, self.cpu) = (rows, cpu);
+    }
+
+    /// Sets the targets' collections and page faults.
+    pub fn set_paging(&mut self, paging: Paging) {
+        self.paging = Some(paging);
+    }
+
+    /// Adds page faults of a leaf's requests.
+    pub fn add_faults(&mut self, leaf: u32, n: u64) {
+        *self.faults.entry(leaf).or_default() += n;
     }
 
     /// Sets the user's routes; they come before whatever is learned or clustered.
@@ -170,6 +185,7 @@ impl Model {
         self.series.clear();
         self.tails.clear();
         self.times.clear();
+        self.faults.clear();
     }
 
     /// Whom a leaf's calls are charged to, as far as is known now. Cheap unless the leaf is new.

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use crate::errno;
 use crate::hist::{Histogram, QUANTILE_ERROR};
 use crate::input::{
-    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED, REQUEST_STATUS_GRPC,
-    REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, Tail,
+    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, NR_UNKNOWN, REQUEST_ABORTED, REQUEST_STATUS_GRPC,
+    REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, SeriesKey, Tail,
 };
 use crate::labels::{Label, Labels, Owner};
 use crate::ledger::{self, Exact, Found};
+use crate::memory::Memory;
 use crate::model::Model;
 use crate::role::Role;
 use crate::snapshot::{
@@ -32,6 +33,7 @@ struct Gathered {
     calls: Calls,
     exact: Exact,
     found: Found,
+    faults: u64,
 }
 
 pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
@@ -85,6 +87,11 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             gathered.found.add(found);
         }
     }
+    for (leaf, n) in &model.faults {
+        if let Some(gathered) = endpoints.get_mut(labels.label(*leaf)) {
+            gathered.faults += n;
+        }
+    }
     coverage.paths_seen = paths.len() as u64;
 
     let mut endpoints: Vec<Endpoint> = endpoints
@@ -124,6 +131,15 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             .collect(),
         cpu: model.cpu.clone(),
         background: model.background.clone(),
+        memory: model.paging.as_ref().map(|paging| {
+            Memory::new(paging, |name| {
+                let is = |key: &SeriesKey| {
+                    key.nr < NR_UNKNOWN && model.arch.syscall_name(key.nr) == name
+                };
+                let calls = model.series.iter().filter(|(key, _)| is(key));
+                calls.map(|(_, h)| h.count()).sum()
+            })
+        }),
         snapshots: model
             .tails
             .sorted()
@@ -240,6 +256,7 @@ impl Gathered {
             ledger: ledger::split(self.requests.sum_ns(), &self.exact, &self.found.own),
             ledger_deep: ledger::split_deep(self.requests.sum_ns(), &self.exact, &self.found),
             latency: Latency::from(self.requests),
+            page_faults: self.faults,
             syscalls: rows(self.calls, arch),
         }
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::background::{Background, CpuByRole};
 use crate::hist::Histogram;
 use crate::input::{FdInfo, Frame, Losses, Overhead, Sampling, TargetInfo, Window};
+use crate::memory::Memory;
 use crate::role::Role;
 
 /// The schema's name and version, the value of the key `schema`.
@@ -54,6 +55,9 @@ pub struct Snapshot {
     /// Goroutines of no request, by the function that they were started with, those that compute most first.
     #[serde(default)]
     pub background: Vec<Background>,
+    /// Collections, page faults and calls for memory; absent where no target could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
     /// Single calls caught with their context, the slowest first.
     pub snapshots: Vec<Event>,
 }
@@ -111,6 +115,9 @@ pub struct Endpoint {
     /// seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger_deep: Option<BTreeMap<String, u64>>,
+    /// Page faults of the requests' goroutines in the program's own code, those of requests still in flight too.
+    #[serde(default)]
+    pub page_faults: u64,
     /// Syscalls by name and result, the greatest total first.
     pub syscalls: Vec<SyscallStat>,
 }

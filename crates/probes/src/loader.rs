@@ -144,6 +144,8 @@ impl Probes {
                 .attach()
                 .map_err(Error::attach("tp_btf/sched_wakeup"))?,
         );
+        // Where a kernel has none (arm64), endpoints' page faults are not counted.
+        self.links.extend(p.on_fault.attach().ok());
         self.links.push(
             p.on_sys_exit
                 .attach()

@@ -21,6 +21,7 @@ mod hooks;
 mod lineage;
 mod memory;
 mod overhead;
+mod paging;
 mod privileges;
 mod program;
 mod sampler;

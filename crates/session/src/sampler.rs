@@ -4,17 +4,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gostall_model::{Doing, Found, LedgerState};
+use gostall_model::{Doing, Found, LedgerState, Paging};
 use gostall_probes::{Child, InFlight, Request};
 
 use crate::awaited;
 use crate::background::Census;
 use crate::cpu::CpuClock;
 use crate::memory::{read_pieces, stack, u64_at};
+use crate::paging::Counters;
 use crate::program::Program;
 use crate::waits::{TimerChannel, Waits};
 
@@ -35,6 +36,8 @@ const CENSUS_BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.0015 };
 /// Goroutines of no request are looked at so often at most and at least.
 const CENSUS: Duration = Duration::from_millis(25);
 const CENSUS_LONGEST: Duration = Duration::from_millis(500);
+/// Each so many such looks the processes' own counters are read.
+const COUNTERS_EVERY: u32 = 4;
 /// Goroutines looked at in one go; the kernel takes 1024 pieces at most.
 const AT_ONCE: usize = 512;
 /// Stacks looked at in one go.
@@ -56,9 +59,20 @@ struct Shared {
     /// By slot: what is found of goroutines of no request, and how much CPU time the process has used.
     censuses: Mutex<BTreeMap<u32, Census>>,
     clocks: Mutex<BTreeMap<u32, CpuClock>>,
+    counters: Mutex<BTreeMap<u32, Counters>>,
+}
+
+/// What somebody who panicked has left is as good as any other.
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
+    fn look_at_counters(&self) {
+        locked(&self.clocks).values_mut().for_each(CpuClock::look);
+        locked(&self.counters).values_mut().for_each(Counters::look);
+    }
+
     /// Whether any process that is to be looked at is alive.
     fn anybody(&self) -> bool {
         let subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,17 +118,17 @@ impl Sampler {
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(slot, clock);
         }
+        if let Some(counters) = Counters::start(&subject) {
+            locked(&self.shared.counters).insert(slot, counters);
+        }
         subjects.insert(slot, subject);
     }
 
     /// Stops looking.
     pub(crate) fn stop(&mut self) {
-        let clocks = self.shared.clocks.lock();
-        let mut clocks = clocks.unwrap_or_else(PoisonError::into_inner);
         if self.thread.is_some() {
-            clocks.values_mut().for_each(CpuClock::look);
+            self.shared.look_at_counters();
         }
-        drop(clocks);
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
@@ -124,19 +138,26 @@ impl Sampler {
 
     /// Calls `each` with what was found of each process's goroutines of no request.
     pub(crate) fn censuses(&self, mut each: impl FnMut(u32, &Census)) {
-        let all = self.shared.censuses.lock();
-        let all = all.unwrap_or_else(PoisonError::into_inner);
+        let all = locked(&self.shared.censuses);
         all.iter().for_each(|(slot, census)| each(*slot, census));
     }
 
     /// The CPU time that each process has used while it was watched, ns.
     pub(crate) fn cpu_ns(&self) -> BTreeMap<u32, u64> {
-        let clocks = self.shared.clocks.lock();
-        let clocks = clocks.unwrap_or_else(PoisonError::into_inner);
+        let clocks = locked(&self.shared.clocks);
         clocks
             .iter()
             .map(|(slot, c)| (*slot, c.used_ns()))
             .collect()
+    }
+
+    /// Collections and page faults of all processes; `None`: there is none.
+    pub(crate) fn paging(&self) -> Option<Paging> {
+        let counters = locked(&self.shared.counters);
+        let mut all = counters.values().map(Counters::since);
+        let mut sum = all.next()?;
+        all.for_each(|p| sum.add(&p));
+        Some(sum)
     }
 
     /// What was found so far, by leaf.
@@ -235,6 +256,7 @@ fn run(shared: &Shared, in_flight: &InFlight) {
 struct CensusRound {
     /// Since the last look, as it was planned.
     rested: Duration,
+    rounds: u32,
     period: Duration,
     /// CPU time of the last call.
     took: Duration,
@@ -270,10 +292,11 @@ impl CensusRound {
             }
         }
         drop(censuses);
-        let clocks = shared.clocks.lock();
-        let mut clocks = clocks.unwrap_or_else(PoisonError::into_inner);
-        clocks.values_mut().for_each(CpuClock::look);
-        drop(clocks);
+        // Only who has ended leaves its last reading behind: it need not be exact.
+        self.rounds += 1;
+        if self.rounds.is_multiple_of(COUNTERS_EVERY) {
+            shared.look_at_counters();
+        }
         self.took = thread_cpu().saturating_sub(before);
         let wanted = self
             .took

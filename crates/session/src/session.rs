@@ -419,6 +419,11 @@ impl Session {
         sampler.censuses(|_, census| account.census(census, clocks));
         let (rows, cpu) = account.finish();
         self.model.set_background(rows, cpu);
+        if let Some(paging) = sampler.paging() {
+            self.model.set_paging(paging);
+        }
+        let model = &mut self.model;
+        self.probes.faults(|leaf, n| model.add_faults(leaf, n))?;
         Ok(())
     }
 

@@ -262,19 +262,41 @@ func (s *server) start() error {
 	return nil
 }
 
+// pages is how many pages /touch uses for the first time.
+const pages = 500
+
+func touch(w http.ResponseWriter, r *http.Request) {
+	const size, noHugePage = 4096, 15
+	m, err := syscall.Mmap(-1, 0, pages*size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err == nil {
+		err = syscall.Madvise(m, noHugePage)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	for at := 0; at < len(m); at += size {
+		m[at] = 1
+	}
+	syscall.Munmap(m)
+}
+
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8083", "TCP address to listen on")
 	file := flag.String("truth", "", "where dump writes the truth; stdout if empty")
+	quiet := flag.Bool("quiet", false, "start no background goroutines")
 	flag.Parse()
 	s := &server{since: time.Now()}
 	l, err := net.Listen("tcp", *addr)
-	if err == nil {
+	if err == nil && !*quiet {
 		err = s.start()
 	}
 	if err != nil {
 		log.Fatal("background: ", err)
 	}
 	http.HandleFunc("/ping", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("pong\n")) })
+	http.HandleFunc("/collect", func(w http.ResponseWriter, r *http.Request) { runtime.GC() })
+	http.HandleFunc("/touch", touch)
 	go http.Serve(l, nil)
 	fmt.Println("ready", l.Addr())
 	stop := make(chan os.Signal, 1)

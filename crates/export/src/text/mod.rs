@@ -6,6 +6,7 @@
 mod background;
 mod endpoints;
 mod header;
+mod memory;
 mod notes;
 mod paint;
 mod runtime;
@@ -70,6 +71,7 @@ impl Exporter for Text {
             endpoints::lines(snapshot, &page),
             runtime::lines(snapshot, &page),
             background::lines(snapshot, &page),
+            memory::lines(snapshot, &page),
             snapshots::lines(snapshot, &page),
             notes::lines(snapshot, &page),
         ] {
