@@ -25,6 +25,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "files.h"
 #include "wall.h"
 #include "requests.h"
+#include "handshake.h"
 #include "incoming.h"
 #include "outgoing.h"
 #include "conns.h"
@@ -114,6 +115,9 @@ __noinline __u32 leaf_of_lifecycle(__u32 class)
 			key = conn_key(s->call.slot, s->call.ret);
 			conn_forget(key, s->call.begin);
 			conn_new(key, GS_K_NEW);
+			c = conn_get(key);
+			if (c)
+				c->last_ns = s->call.now;
 		}
 		return CONNECTION_ELSE;
 	case GS_C_CONNECT:

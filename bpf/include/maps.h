@@ -212,6 +212,15 @@ struct {
 	__type(value, __u64);
 } faults SEC(".maps");
 
+/* TLS handshakes under way. Full: counted as a connection that is not followed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct gs_handshake);
+} handshakes SEC(".maps");
+
 /* Full: partial request lines and pipelined requests are lost to (other); counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

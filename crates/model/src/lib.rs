@@ -7,6 +7,7 @@ mod background;
 mod cluster;
 pub mod errno;
 mod errno_table;
+mod handshakes;
 mod hist;
 mod input;
 mod labels;
@@ -22,6 +23,7 @@ mod sysno;
 mod tails;
 
 pub use background::{Background, BackgroundState, CpuByRole, CpuTime, Looks, Started, background};
+pub use handshakes::{Step, Tls};
 pub use hist::{BUCKETS, Histogram, QUANTILE_ERROR, bucket_bounds, bucket_of, rank};
 pub use input::*;
 pub use labels::{Label, Owner};

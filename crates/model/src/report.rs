@@ -6,10 +6,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::errno;
+use crate::handshakes::Tls;
 use crate::hist::{Histogram, QUANTILE_ERROR};
 use crate::input::{
-    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, NR_UNKNOWN, REQUEST_ABORTED, REQUEST_STATUS_GRPC,
-    REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, SeriesKey, Tail,
+    HANDSHAKE_STEPS, LEAF_FIRST_NODE, NR_HANDSHAKE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED,
+    REQUEST_STATUS_GRPC, REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, SeriesKey, Tail,
 };
 use crate::labels::{Label, Labels, Owner};
 use crate::ledger::{self, Exact, Found};
@@ -45,12 +46,17 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
     let mut endpoints: HashMap<&Label, Gathered> = HashMap::new();
     let mut roles: BTreeMap<Role, Calls> = BTreeMap::new();
     let mut paths = std::collections::HashSet::new();
+    let mut handshakes: BTreeMap<usize, Histogram> = BTreeMap::new();
 
     for (key, histogram) in &model.series {
         let role = Role::from_leaf(key.leaf);
         match (key.nr, role) {
             // Reserved: not shown until the ledger has a place for it.
             (NR_QUEUED, _) => {}
+            (nr, _) if handshake_step(nr).is_some() => {
+                let step = handshakes.entry(handshake_step(nr).unwrap_or_default());
+                step.or_insert_with(Histogram::default).merge(histogram);
+            }
             (NR_REQUEST, _) => {
                 // A request on a role's leaf has no path: `(other)`, as label() says of any leaf
                 // that is no known node.
@@ -131,10 +137,11 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             .collect(),
         cpu: model.cpu.clone(),
         background: model.background.clone(),
+        tls: Tls::new(&handshakes),
         memory: model.paging.as_ref().map(|paging| {
             Memory::new(paging, |name| {
                 let is = |key: &SeriesKey| {
-                    key.nr < NR_UNKNOWN && model.arch.syscall_name(key.nr) == name
+                    key.nr < NR_HANDSHAKE && model.arch.syscall_name(key.nr) == name
                 };
                 let calls = model.series.iter().filter(|(key, _)| is(key));
                 calls.map(|(_, h)| h.count()).sum()
@@ -147,6 +154,12 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             .map(|tail| event(model.arch, tail, labels.owner(tail.leaf)))
             .collect(),
     }
+}
+
+/// Which step of a handshake a pseudo number stands for.
+fn handshake_step(nr: u16) -> Option<usize> {
+    let step = usize::from(nr.checked_sub(NR_HANDSHAKE)?);
+    (step < HANDSHAKE_STEPS.len()).then_some(step)
 }
 
 pub(crate) fn event(arch: Arch, tail: &Tail, owner: Owner) -> Event {

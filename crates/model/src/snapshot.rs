@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::background::{Background, CpuByRole};
+use crate::handshakes::Tls;
 use crate::hist::Histogram;
 use crate::input::{FdInfo, Frame, Losses, Overhead, Sampling, TargetInfo, Window};
 use crate::memory::Memory;
@@ -58,6 +59,9 @@ pub struct Snapshot {
     /// Collections, page faults and calls for memory; absent where no target could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
+    /// TLS handshakes, step by step; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// Single calls caught with their context, the slowest first.
     pub snapshots: Vec<Event>,
 }

@@ -5,6 +5,7 @@
 
 mod background;
 mod endpoints;
+mod handshakes;
 mod header;
 mod memory;
 mod notes;
@@ -72,6 +73,7 @@ impl Exporter for Text {
             runtime::lines(snapshot, &page),
             background::lines(snapshot, &page),
             memory::lines(snapshot, &page),
+            handshakes::lines(snapshot, &page),
             snapshots::lines(snapshot, &page),
             notes::lines(snapshot, &page),
         ] {
