@@ -42,6 +42,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "sched.h"
 #include "profile.h"
 #include "faults.h"
+#include "moved.h"
 
 /* Kernel-internal: the call is made again, or looks like EINTR to its caller. */
 #define ERESTARTSYS 512
@@ -278,6 +279,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		charge(leaf, nr, res, ns, k->skip);
 	}
 	k->leaf = leaf;
+	if (what_if)
+		moved(class, ns);
 	if (k->conn_key)
 		wall_call(t, class, res);
 	/* A quarter of the calls, by the clock's last bits, tells the distribution. */

@@ -17,6 +17,11 @@
 #define GS_MAX_NR 512
 #define GS_NR_REQUEST 1023 /* pseudo number: a request's latency; result = status */
 #define GS_NR_UNKNOWN 1021
+#define GS_NR_READ 1018 /* reads and writes told apart, with --what-if; result = GS_MOVED_* */
+#define GS_NR_WRITE 1019
+#define GS_MOVED_FULL 1 /* the read filled its buffer */
+#define GS_MOVED_ELSEWHERE 2 /* not on the client's connection */
+#define GS_MOVED_BYTES 4 /* bytes, not ns */
 #define GS_NR_HANDSHAKE 1008 /* pseudo numbers: plus enum gs_handshake_step */
 
 /* Result field of GS_NR_REQUEST. */

@@ -21,6 +21,7 @@ mod route;
 mod snapshot;
 mod sysno;
 mod tails;
+mod what_if;
 
 pub use background::{Background, BackgroundState, CpuByRole, CpuTime, Looks, Started, background};
 pub use handshakes::{Step, Tls};
@@ -34,3 +35,4 @@ pub use role::Role;
 pub use route::{Route, RouteError};
 pub use snapshot::*;
 pub use sysno::{Arch, UnknownSyscall};
+pub use what_if::{Bound, WhatIf};

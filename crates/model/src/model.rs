@@ -35,6 +35,7 @@ pub struct Model {
     pub(crate) times: HashMap<u32, (Exact, Found)>,
     pub(crate) background: Vec<Background>,
     pub(crate) cpu: Option<CpuByRole>,
+    pub(crate) what_if: bool,
     pub(crate) paging: Option<Paging>,
     pub(crate) faults: HashMap<u32, u64>,
     sources: Sources,
@@ -62,6 +63,7 @@ impl Model {
             times: HashMap::new(),
             background: Vec::new(),
             cpu: None,
+            what_if: false,
             paging: None,
             faults: HashMap::new(),
             sources: Sources::default(),
@@ -108,6 +110,11 @@ impl Model {
     /// Sets what goroutines of no request did, and who computed.
     pub fn set_background(&mut self, rows: Vec<Background>, cpu: Option<CpuByRole>) {
         (self.background, self.cpu) = (rows, cpu);
+    }
+
+    /// Whether snapshots say what changes would save.
+    pub fn set_what_if(&mut self, on: bool) {
+        self.what_if = on;
     }
 
     /// Sets the targets' collections and page faults.

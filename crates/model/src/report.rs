@@ -9,8 +9,9 @@ use crate::errno;
 use crate::handshakes::Tls;
 use crate::hist::{Histogram, QUANTILE_ERROR};
 use crate::input::{
-    HANDSHAKE_STEPS, LEAF_FIRST_NODE, NR_HANDSHAKE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED,
-    REQUEST_STATUS_GRPC, REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, SeriesKey, Tail,
+    HANDSHAKE_STEPS, LEAF_FIRST_NODE, NR_HANDSHAKE, NR_QUEUED, NR_READ, NR_REQUEST, NR_WRITE,
+    REQUEST_ABORTED, REQUEST_STATUS_GRPC, REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, SeriesKey,
+    Tail,
 };
 use crate::labels::{Label, Labels, Owner};
 use crate::ledger::{self, Exact, Found};
@@ -22,6 +23,7 @@ use crate::snapshot::{
 };
 use crate::sysno::Arch;
 use crate::tails::errno_of;
+use crate::what_if::{self, Moved, Subject, WhatIf};
 
 type Calls = HashMap<(u16, u16), Histogram>;
 
@@ -35,6 +37,7 @@ struct Gathered {
     exact: Exact,
     found: Found,
     faults: u64,
+    moved: Moved,
 }
 
 pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
@@ -53,6 +56,12 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
         match (key.nr, role) {
             // Reserved: not shown until the ledger has a place for it.
             (NR_QUEUED, _) => {}
+            (NR_READ | NR_WRITE, _) => {
+                if let Some(gathered) = model.what_if.then(|| labels.label(key.leaf)) {
+                    let gathered = endpoints.entry(gathered).or_default();
+                    gathered.moved.add(key.nr, key.res, histogram);
+                }
+            }
             (nr, _) if handshake_step(nr).is_some() => {
                 let step = handshakes.entry(handshake_step(nr).unwrap_or_default());
                 step.or_insert_with(Histogram::default).merge(histogram);
@@ -100,9 +109,13 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
     }
     coverage.paths_seen = paths.len() as u64;
 
+    let mut moved: HashMap<Label, Moved> = HashMap::new();
     let mut endpoints: Vec<Endpoint> = endpoints
         .into_iter()
-        .map(|(label, gathered)| gathered.finish(label, model.arch))
+        .map(|(label, mut gathered)| {
+            moved.insert(label.clone(), std::mem::take(&mut gathered.moved));
+            gathered.finish(label, model.arch)
+        })
         .collect();
     endpoints.sort_by_cached_key(|e| {
         let calls_ns: u64 = e.syscalls.iter().map(|s| s.total_ns).sum();
@@ -113,6 +126,17 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             e.method.clone(),
         )
     });
+
+    let runtime: Vec<RoleCalls> = roles
+        .into_iter()
+        .map(|(role, calls)| RoleCalls {
+            role,
+            syscalls: rows(calls, model.arch),
+        })
+        .collect();
+    let what_if = model
+        .what_if
+        .then(|| ask(model, &endpoints, &moved, &runtime, coverage.requests_seen));
 
     Snapshot {
         schema: Cow::Borrowed(REPORT_SCHEMA),
@@ -128,13 +152,8 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
         sampling: model.sampling.clone(),
         quantile_error: QUANTILE_ERROR,
         endpoints,
-        runtime: roles
-            .into_iter()
-            .map(|(role, calls)| RoleCalls {
-                role,
-                syscalls: rows(calls, model.arch),
-            })
-            .collect(),
+        runtime,
+        what_if,
         cpu: model.cpu.clone(),
         background: model.background.clone(),
         tls: Tls::new(&handshakes),
@@ -154,6 +173,41 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             .map(|tail| event(model.arch, tail, labels.owner(tail.leaf)))
             .collect(),
     }
+}
+
+/// What changes would save each endpoint, and all of them.
+fn ask(
+    model: &Model,
+    endpoints: &[Endpoint],
+    moved: &HashMap<Label, Moved>,
+    runtime: &[RoleCalls],
+    requests: u64,
+) -> Vec<WhatIf> {
+    let none = Moved::default();
+    let mut lines: Vec<WhatIf> = endpoints
+        .iter()
+        .filter(|e| e.requests > 0)
+        .flat_map(|e| {
+            let label = Label {
+                method: e.method.clone(),
+                route: e.route.clone(),
+            };
+            Subject {
+                method: &e.method,
+                route: &e.route,
+                protocol: e.protocol,
+                requests: e.requests,
+                moved: moved.get(&label).unwrap_or(&none),
+                calls: &e.syscalls,
+            }
+            .ask()
+        })
+        .collect();
+    lines.push(what_if::accepting(requests, runtime));
+    if model.sampling.is_full() {
+        return lines;
+    }
+    lines.into_iter().map(what_if::sampled).collect()
 }
 
 /// Which step of a handshake a pseudo number stands for.

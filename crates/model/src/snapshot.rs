@@ -15,6 +15,7 @@ use crate::hist::Histogram;
 use crate::input::{FdInfo, Frame, Losses, Overhead, Sampling, TargetInfo, Window};
 use crate::memory::Memory;
 use crate::role::Role;
+use crate::what_if::WhatIf;
 
 /// The schema's name and version, the value of the key `schema`.
 pub const REPORT_SCHEMA: &str = "gostall.report/1";
@@ -62,6 +63,9 @@ pub struct Snapshot {
     /// TLS handshakes, step by step; absent where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// What changes would save; absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what_if: Option<Vec<WhatIf>>,
     /// Single calls caught with their context, the slowest first.
     pub snapshots: Vec<Event>,
 }

@@ -74,8 +74,9 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
 }
 
 impl Probes {
-    /// Loads programs and maps. Nothing is attached yet, and nobody is watched.
-    pub fn load(arch: Arch) -> Result<Self, Error> {
+    /// Loads programs and maps. Nothing is attached yet, and nobody is watched. With `what_if` requests' reads and
+    /// writes are told apart, which costs each of them some 100 ns; without, it is no part of the programs.
+    pub fn load(arch: Arch, what_if: bool) -> Result<Self, Error> {
         keep_warnings();
         // The skeleton borrows this for its whole life; a few bytes per session stay behind.
         let object: &'static mut MaybeUninit<OpenObject> =
@@ -85,6 +86,7 @@ impl Probes {
             .map_err(|e| load_error(&e))?;
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
             rodata.hash_seed = seed();
+            rodata.what_if = what_if.into();
         }
         let skel = open.load().map_err(|e| load_error(&e))?;
         let ring = Ring::new(&skel.maps.events)?;

@@ -58,6 +58,8 @@ pub struct Options {
     pub routes: Vec<Route>,
     /// What the run may cost.
     pub guards: Guards,
+    /// Say what changes would save, which takes knowing reads and writes apart.
+    pub what_if: bool,
     /// A file will be created for the result: the privilege to do so anywhere is kept.
     pub writes_file: bool,
 }

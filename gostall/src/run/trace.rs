@@ -38,6 +38,7 @@ fn options(config: &Trace) -> Options {
             cpu: None,
             ..Guards::default()
         },
+        what_if: false,
         // The file is open by then.
         writes_file: false,
     }

@@ -281,6 +281,16 @@ func touch(w http.ResponseWriter, r *http.Request) {
 	syscall.Munmap(m)
 }
 
+// writeRows answers row by row, each in a write of its own or all in one.
+func writeRows(w http.ResponseWriter, flush bool) {
+	for i := 0; i < 50; i++ {
+		fmt.Fprintf(w, "row %04d of the answer\n", i)
+		if flush {
+			w.(http.Flusher).Flush()
+		}
+	}
+}
+
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8083", "TCP address to listen on")
 	file := flag.String("truth", "", "where dump writes the truth; stdout if empty")
@@ -297,6 +307,8 @@ func main() {
 	http.HandleFunc("/ping", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("pong\n")) })
 	http.HandleFunc("/collect", func(w http.ResponseWriter, r *http.Request) { runtime.GC() })
 	http.HandleFunc("/touch", touch)
+	http.HandleFunc("/rows", func(w http.ResponseWriter, r *http.Request) { writeRows(w, true) })
+	http.HandleFunc("/buffered", func(w http.ResponseWriter, r *http.Request) { writeRows(w, false) })
 	go http.Serve(l, nil)
 	fmt.Println("ready", l.Addr())
 	stop := make(chan os.Signal, 1)

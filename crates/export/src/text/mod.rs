@@ -13,6 +13,7 @@ mod paint;
 mod runtime;
 mod snapshots;
 mod table;
+mod what_if;
 mod wrap;
 
 use std::io::Write;
@@ -71,6 +72,7 @@ impl Exporter for Text {
         for part in [
             endpoints::lines(snapshot, &page),
             runtime::lines(snapshot, &page),
+            what_if::lines(snapshot, &page),
             background::lines(snapshot, &page),
             memory::lines(snapshot, &page),
             handshakes::lines(snapshot, &page),

@@ -30,7 +30,7 @@ impl Session {
         // Reading executables and loading programs take about as long as each other.
         let (ready, probes) = std::thread::scope(|scope| {
             let reading = scope.spawn(|| read(&mut programs, start));
-            let probes = Probes::load(native_arch());
+            let probes = Probes::load(native_arch(), options.what_if);
             let read = reading
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -41,6 +41,7 @@ impl Session {
         probes.set_tail(&options.tail);
         let mut model = Model::new(native_arch());
         model.set_routes(options.routes.clone());
+        model.set_what_if(options.what_if);
         let mut session = Self {
             probes,
             tick: if options.tail.trace { LIVE_TICK } else { TICK },
