@@ -64,7 +64,7 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             }
             (nr, _) if handshake_step(nr).is_some() => {
                 let step = handshakes.entry(handshake_step(nr).unwrap_or_default());
-                step.or_insert_with(Histogram::default).merge(histogram);
+                step.or_default().merge(histogram);
             }
             (NR_REQUEST, _) => {
                 // A request on a role's leaf has no path: `(other)`, as label() says of any leaf

@@ -14,6 +14,8 @@ pub(crate) struct Counters {
     collections: Option<u64>,
     first: Reading,
     last: Reading,
+    /// Nobody has its pid, or somebody else.
+    pub(crate) ended: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,7 @@ struct Reading {
     collections: Option<u32>,
     minor: u64,
     major: u64,
+    start_time: u64,
 }
 
 impl Counters {
@@ -33,12 +36,17 @@ impl Counters {
             collections,
             first: now,
             last: now,
+            ended: false,
         })
     }
 
     pub(crate) fn look(&mut self) {
-        if let Some(now) = read(self.pid, self.collections) {
-            self.last = now;
+        if self.ended {
+            return;
+        }
+        match read(self.pid, self.collections) {
+            Some(now) if now.start_time == self.first.start_time => self.last = now,
+            _ => self.ended = true,
         }
     }
 
@@ -73,5 +81,6 @@ fn read(pid: u32, collections: Option<u64>) -> Option<Reading> {
         collections,
         minor: stat.minor_faults,
         major: stat.major_faults,
+        start_time: stat.start_time,
     })
 }

@@ -35,7 +35,7 @@ const BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.0035 };
 const CENSUS_BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.0015 };
 /// Goroutines of no request are looked at so often at most and at least.
 const CENSUS: Duration = Duration::from_millis(25);
-const CENSUS_LONGEST: Duration = Duration::from_millis(500);
+const CENSUS_LONGEST: Duration = Duration::from_secs(5);
 /// Each so many such looks the processes' own counters are read.
 const COUNTERS_EVERY: u32 = 4;
 /// Goroutines looked at in one go; the kernel takes 1024 pieces at most.
@@ -69,8 +69,14 @@ fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     fn look_at_counters(&self) {
-        locked(&self.clocks).values_mut().for_each(CpuClock::look);
-        locked(&self.counters).values_mut().for_each(Counters::look);
+        let mut counters = locked(&self.counters);
+        counters.values_mut().for_each(Counters::look);
+        for (slot, clock) in locked(&self.clocks).iter_mut() {
+            // Its pid may be another process's by now.
+            if counters.get(slot).is_some_and(|c| !c.ended) {
+                clock.look();
+            }
+        }
     }
 
     /// Whether any process that is to be looked at is alive.
@@ -280,6 +286,9 @@ impl CensusRound {
         let lock = shared.censuses.lock();
         let mut censuses = lock.unwrap_or_else(PoisonError::into_inner);
         for (slot, subject) in subjects {
+            if locked(&shared.counters).get(slot).is_none_or(|c| c.ended) {
+                continue;
+            }
             if !censuses.get(slot).is_some_and(|c| c.is_of(subject)) {
                 let Some(census) = Census::new(subject.clone()) else {
                     continue;
