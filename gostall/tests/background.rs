@@ -103,6 +103,14 @@ fn held_against_the_truth(testbed: &Testbed) {
         let sum: u64 = by_role.values().filter_map(Value::as_u64).sum();
         assert_eq!(sum, report.int("/cpu/total_ns"), "{by_role:?}");
         assert!(by_role.contains_key("gc"), "{by_role:?}");
+        // Collections that nobody asked for; the window is somewhat longer than the server's.
+        let a_second = |n: f64, ns: f64| n / ns * 1e9;
+        let found = a_second(
+            report.int("/memory/gc_cycles") as f64,
+            report.int("/window/duration_ns") as f64,
+        );
+        let told = a_second(ns(&truth, "gc_cycles"), ns(&truth, "duration_ns"));
+        assert!((0.7..1.4).contains(&(found / told)), "{found} {told}");
         if faults.is_empty() {
             return;
         }
