@@ -26,6 +26,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "wall.h"
 #include "timeline.h"
 #include "requests.h"
+#include "handshake.h"
 #include "incoming.h"
 #include "outgoing.h"
 #include "conns.h"
@@ -41,6 +42,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "grpc.h"
 #include "tls.h"
 #include "sched.h"
+#include "profile.h"
+#include "faults.h"
+#include "moved.h"
 
 /* Kernel-internal: the call is made again, or looks like EINTR to its caller. */
 #define ERESTARTSYS 512
@@ -114,6 +118,9 @@ __noinline __u32 leaf_of_lifecycle(__u32 class)
 			key = conn_key(s->call.slot, s->call.ret);
 			conn_forget(key, s->call.begin);
 			conn_new(key, GS_K_NEW);
+			c = conn_get(key);
+			if (c)
+				c->last_ns = s->call.now;
 		}
 		return CONNECTION_ELSE;
 	case GS_C_CONNECT:
@@ -274,6 +281,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		charge(leaf, nr, res, ns, k->skip);
 	}
 	k->leaf = leaf;
+	if (what_if)
+		moved(class, ns);
 	if (k->conn_key) {
 		wall_call(t, class, res);
 		if (keeps_timelines)

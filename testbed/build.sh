@@ -20,7 +20,7 @@
 #                     functions of net/http that probes might go to are inlined
 set -eu
 
-servers="truth waits hello demo morph"
+servers="truth waits background handshakes hello demo morph"
 clients="drive waits-drive judge load"
 
 usage() {

@@ -17,6 +17,12 @@
 #define GS_MAX_NR 512
 #define GS_NR_REQUEST 1023 /* pseudo number: a request's latency; result = status */
 #define GS_NR_UNKNOWN 1021
+#define GS_NR_READ 1018 /* reads and writes told apart, with --what-if; result = GS_MOVED_* */
+#define GS_NR_WRITE 1019
+#define GS_MOVED_FULL 1 /* the read filled its buffer */
+#define GS_MOVED_ELSEWHERE 2 /* not on the client's connection */
+#define GS_MOVED_BYTES 4 /* bytes, not ns */
+#define GS_NR_HANDSHAKE 1008 /* pseudo numbers: plus enum gs_handshake_step */
 
 /* Result field of GS_NR_REQUEST. */
 #define GS_STATUS_GRPC 1000  /* plus grpc-status */
@@ -289,10 +295,36 @@ struct gs_conn {
 	__u64 pattern_len;
 	__u8 hname[22];
 	__u8 routed_object; /* GS_ROUTED_*: what `routed` is */
-	__u8 pad[9];
+	__u8 handshake;	  /* GS_H_*: TLS, how far it is */
+	__u8 pad[8];
 	__u64 request;	  /* the *http.Request its handler was called with, there; 0 once read */
 };
 _Static_assert(sizeof(struct gs_conn) == 192, "whole cache lines");
+
+/* A TLS handshake under way: what has been seen last, ... */
+enum gs_handshake_state {
+	GS_H_NONE = 0, /* over, or not timed */
+	GS_H_HELLO,    /* the client's hello, or a part of it */
+	GS_H_ANSWER,   /* the server's answer */
+	GS_H_FINISHED, /* the client's end */
+};
+/* ... when, ... */
+struct gs_handshake {
+	__u64 accept_ns;
+	__u64 hello_ns;	   /* the last byte of the hello */
+	__u64 answer_ns;   /* the last byte of the answer */
+	__u64 finished_ns; /* the first bytes of the client's end */
+	__u64 last_ns;	   /* the last read since */
+};
+/* ... and its steps when it is done. */
+enum gs_handshake_step {
+	GS_HS_HELLO = 0, /* accepted, to the hello read */
+	GS_HS_ANSWER,	 /* to the answer written */
+	GS_HS_FINISHED,	 /* to the client's end read */
+	GS_HS_DONE,	 /* to the server's end written (up to TLS 1.2) */
+	GS_HS_TOTAL,
+	GS_HS_FAILED,	 /* accepted, to the last that was seen of one that was broken off */
+};
 
 /* What the kernel sees exactly of the time of a request's own goroutine. What lies between is user
  * space's to name (crates/session/src/sampler.rs). */
@@ -334,6 +366,15 @@ _Static_assert(sizeof(struct gs_wall) == 192, "whole cache lines");
 struct gs_ledger {
 	__u64 ns[GS_W_STATES];
 };
+
+/* A tick of a processor's clock that found a watched thread: for whom it worked (a role's leaf,
+ * GS_FIRST_NODE for any request, or a goroutine's first function), and whether in the kernel. */
+struct gs_cpu_key {
+	__u64 who;
+	__u32 slot;
+	__u32 kernel;
+};
+#define GS_CPU_TICKS 4096
 
 /* Requests in flight that are not in `near_conns`, for whoever looks at some of them: a place follows
  * from the key, the last to come has it. */

@@ -11,6 +11,8 @@
 #define REG_G(r) ((r)->r14)
 #define REG_SP(r) ((r)->sp)
 #define REG_BX(r) ((r)->bx)
+/* Whether an interrupt came while user code ran (perf's copy of the registers). */
+#define USER_MODE(r) ((*(volatile const __u64 *)&(r)->cs & 3) == 3)
 #define ARG0(r) ((r)->di)
 #define ARG1(r) ((r)->si)
 #define ARG2(r) ((r)->dx)
@@ -50,6 +52,8 @@ static __always_inline __u64 numbered_register(struct pt_regs *r, __u32 n)
 #elif defined(__TARGET_ARCH_arm64)
 #define REG_G(r) ((r)->regs[28])
 #define REG_SP(r) ((r)->sp)
+/* Of what an interrupt interrupted: exception level 0. */
+#define USER_MODE(r) (((r)->pstate & 0xf) == 0)
 /* x0 holds the result on the way out; the kernel keeps the argument in orig_x0. */
 #define ARG0(r) ((r)->orig_x0)
 #define ARG1(r) ((r)->regs[1])

@@ -72,6 +72,7 @@ __noinline int conn_forget(__u64 key, __u64 now)
 
 	if (!c)
 		return 0;
+	handshake_closed(c, key);
 	conn_finish(c, key, now);
 	stash_drop(key, c);
 	conn_delete(key);
@@ -195,6 +196,8 @@ __noinline __u32 leaf_by_secure(struct gs_conn *c, __u64 key, __u32 class)
 
 	if (!s || !c)
 		return GS_CONNECTION;
+	if (c->handshake)
+		handshake_step(c, key, class);
 	if (class <= GS_C_RECVMSG) {
 		/* It asks for the next request: the last one is over; before an answer it reads
 		 * what the handler has left of the body. */

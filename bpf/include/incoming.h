@@ -72,6 +72,7 @@ static __always_inline void conn_opaque(struct gs_conn *c, __u64 key, __u8 first
 	if (c->kind != GS_K_HTTP2 && first == 0x16 && !c->served) {
 		c->kind = GS_K_TLS;
 		count(GS_CNT_TLS);
+		handshake_begin(c, key);
 	}
 	if (c->kind == GS_K_HTTP2 || c->kind == GS_K_TLS) {
 		stash_flush(key, c, GS_CONNECTION);

@@ -217,6 +217,33 @@ struct {
 	__type(value, struct gs_bar);
 } bars SEC(".maps");
 
+/* Full: ticks of those who come late go to GS_OTHER where that was there in time, else to nobody.
+ * Preallocated, for it is written from an interrupt. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GS_CPU_TICKS);
+	__type(key, struct gs_cpu_key);
+	__type(value, __u64);
+} cpu_ticks SEC(".maps");
+
+/* leaf -> page faults. Full: those of further endpoints are in the process's total only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, __u64);
+} faults SEC(".maps");
+
+/* TLS handshakes under way. Full: counted as a connection that is not followed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct gs_handshake);
+} handshakes SEC(".maps");
+
 /* Full: partial request lines and pipelined requests are lost to (other); counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

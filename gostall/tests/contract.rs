@@ -111,6 +111,8 @@ fn the_reports_json() {
             ("overhead", "object"),
             ("endpoints", "array"),
             ("runtime", "array"),
+            ("cpu", "object"),
+            ("background", "array"),
             ("snapshots", "array"),
         ],
     );
@@ -173,6 +175,7 @@ fn the_reports_json() {
                 ("statuses", "object"),
                 ("latency", "object"),
                 ("ledger", "object"),
+                ("page_faults", "int"),
                 ("syscalls", "array"),
             ],
         );
@@ -197,6 +200,39 @@ fn the_reports_json() {
             .sum::<u64>();
     }
     assert_eq!(calls, r.int("/coverage/attributed_to_endpoint"));
+    has(
+        &json["cpu"],
+        "cpu",
+        &[("total_ns", "int"), ("ticks", "int"), ("by_role", "object")],
+    );
+    has(
+        &json["memory"],
+        "memory",
+        &[
+            ("gc_cycles", "int?"),
+            ("minor_faults", "int"),
+            ("major_faults", "int"),
+            ("mmap_calls", "int"),
+            ("munmap_calls", "int"),
+            ("madvise_calls", "int"),
+            ("per_gc_cycle", "object?"),
+        ],
+    );
+    for row in json["background"].as_array().unwrap() {
+        has(
+            row,
+            "background",
+            &[
+                ("name", "string"),
+                ("role", "string"),
+                ("goroutines", "float"),
+                ("looks", "int"),
+                ("cpu_ns", "int?"),
+                ("ledger", "object"),
+            ],
+        );
+    }
+    assert!(!json["background"].as_array().unwrap().is_empty());
     for role in json["runtime"].as_array().unwrap() {
         has(role, "role", &[("role", "string"), ("syscalls", "array")]);
         let name = role["role"].as_str().unwrap();

@@ -13,6 +13,7 @@ use crate::dwarf;
 use crate::elf::{Arch, Elf, Segment};
 use crate::error::{Error, Result};
 use crate::facts::Facts;
+use crate::globals::{self, Globals};
 use crate::image::Image;
 use crate::inline::InlineTrees;
 use crate::module::Module;
@@ -460,6 +461,11 @@ impl Binary {
     /// The functions that goroutines of known roles start with.
     pub fn roles(&self) -> Vec<RoleEntry> {
         roles::entries(self)
+    }
+
+    /// Where variables of the runtime lie.
+    pub fn globals(&self) -> Globals {
+        globals::find(self, self.elf(), self.data())
     }
 
     /// A resolver of addresses that shares this mapping and may outlive the `Binary`.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::binary::{Binary, Kind};
 use crate::buildinfo::BuildInfo;
 use crate::elf::{Arch, Segment};
+use crate::globals::Globals;
 use crate::offsets::{NoOffsets, Offsets};
 use crate::roles::{Role, RoleEntry};
 use crate::tls::{NoTls, TlsG};
@@ -41,6 +42,8 @@ pub struct Facts {
     pub tls: Result<TlsG, NoTls>,
     /// Where goroutines of known roles start.
     pub roles: Vec<RoleEntry>,
+    /// Where the runtime keeps its goroutines and counts its collections.
+    pub globals: Globals,
 }
 
 impl Facts {
@@ -60,6 +63,7 @@ impl Facts {
             offsets: binary.offsets(),
             tls: binary.tls(),
             roles: binary.roles(),
+            globals: binary.globals(),
         }
     }
 

@@ -26,8 +26,8 @@ pub struct Frame {
 
 /// Resolves link-time addresses of one executable. Subtract the load bias first.
 pub struct Symbolizer {
-    image: Arc<Image>,
-    module: Option<Arc<Module>>,
+    pub(crate) image: Arc<Image>,
+    pub(crate) module: Option<Arc<Module>>,
     cache: HashMap<u64, Arc<[Frame]>>,
     strings: HashSet<Arc<str>>,
 }

@@ -48,6 +48,7 @@ fn check(release: &str, minor: u32, mode: Mode) {
     inlining(&what, &stripped);
     sites(&what, minor, mode, &stripped);
     roles(&what, &stripped);
+    globals(&what, mode, &twins, &full, &stripped);
     without_help(&what, &twins, &stripped);
 }
 
@@ -396,6 +397,31 @@ fn roles(what: &str, stripped: &Binary) {
         );
         assert_eq!(facts.role(entries[1].function.entry), Some(role), "{what}");
     }
+}
+
+fn globals(what: &str, mode: Mode, twins: &Twins, full: &Binary, stripped: &Binary) {
+    let found = full.globals();
+    // The linker lays out anew what it strips: its twin has them elsewhere.
+    if mode == Mode::LinkerStripped {
+        let theirs = stripped.globals();
+        assert!(
+            theirs.all_goroutines.is_some() && theirs.collections.is_some(),
+            "{what}"
+        );
+    } else {
+        assert_eq!(stripped.globals(), found, "{what}");
+    }
+    if mode == Mode::Arm64 {
+        assert_eq!(found, gostall_gobin::Globals::default(), "{what}");
+        return;
+    }
+    let symbol =
+        |name| truth::symbol(&twins.full, name).unwrap_or_else(|| panic!("{what}: {name}"));
+    let goroutines = (symbol("runtime.allglen").0, symbol("runtime.allgptr").0);
+    assert_eq!(found.all_goroutines, Some(goroutines), "{what}");
+    let (memstats, size) = symbol("runtime.memstats");
+    let collections = found.collections.unwrap_or_else(|| panic!("{what}: numgc"));
+    assert!((memstats..memstats + size).contains(&collections), "{what}");
 }
 
 /// The same facts without section headers, and the version without build information.

@@ -14,6 +14,29 @@ pub const NR_QUEUED: u16 = 1022;
 /// Pseudo syscall number for every real number too high to be counted singly.
 pub const NR_UNKNOWN: u16 = 1021;
 
+/// Pseudo syscall numbers of requests' reads and writes told apart (`--what-if`); `res` says which they are.
+pub const NR_READ: u16 = 1018;
+#[allow(missing_docs, reason = "see above")]
+pub const NR_WRITE: u16 = 1019;
+/// Flag in `res` of [`NR_READ`]: it filled its buffer.
+pub const MOVED_FULL: u16 = 1;
+/// Flag in `res` of [`NR_READ`] and [`NR_WRITE`]: not on the client's connection.
+pub const MOVED_ELSEWHERE: u16 = 2;
+/// Flag in `res` of [`NR_READ`] and [`NR_WRITE`]: the values are bytes, not ns.
+pub const MOVED_BYTES: u16 = 4;
+
+/// Pseudo syscall numbers of a TLS handshake's steps, in the order of [`HANDSHAKE_STEPS`].
+pub const NR_HANDSHAKE: u16 = 1008;
+/// The steps' names.
+pub const HANDSHAKE_STEPS: [&str; 6] = [
+    "accept_to_hello",
+    "hello_to_answer",
+    "answer_to_finished",
+    "finished_to_done",
+    "total",
+    "failed",
+];
+
 /// The HTTP status within the `res` of a [`NR_REQUEST`] series (0: none was sent).
 pub const REQUEST_STATUS_MASK: u16 = 0x3ff;
 /// Statuses from here on are gRPC's: this plus grpc-status.

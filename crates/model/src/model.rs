@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::background::{Background, CpuByRole};
 use crate::hist::Histogram;
 use crate::input::{
     Chunk, LEAF_FIRST_NODE, Losses, NR_REQUEST, Overhead, PathNode, REQUEST_STATUS_MASK,
@@ -11,6 +12,7 @@ use crate::input::{
 };
 use crate::labels::{self, Labels, LeafStats, Owner, Sources};
 use crate::ledger::{Exact, Found};
+use crate::memory::Paging;
 use crate::report;
 use crate::route::Route;
 use crate::slowest::Slowest;
@@ -34,6 +36,11 @@ pub struct Model {
     pub(crate) tails: Tails,
     pub(crate) slowest: Slowest,
     pub(crate) times: HashMap<u32, (Exact, Found)>,
+    pub(crate) background: Vec<Background>,
+    pub(crate) cpu: Option<CpuByRole>,
+    pub(crate) what_if: bool,
+    pub(crate) paging: Option<Paging>,
+    pub(crate) faults: HashMap<u32, u64>,
     sources: Sources,
     labels: Labels,
     /// Path nodes there were when the labels were made.
@@ -58,6 +65,11 @@ impl Model {
             tails: Tails::default(),
             slowest: Slowest::default(),
             times: HashMap::new(),
+            background: Vec::new(),
+            cpu: None,
+            what_if: false,
+            paging: None,
+            faults: HashMap::new(),
             sources: Sources::default(),
             labels: Labels::default(),
             labelled: 0,
@@ -107,6 +119,26 @@ impl Model {
     /// Adds what goroutines serving a leaf's requests were found doing.
     pub fn add_found(&mut self, leaf: u32, found: &Found) {
         self.times.entry(leaf).or_default().1.add(found);
+    }
+
+    /// Sets what goroutines of no request did, and who computed.
+    pub fn set_background(&mut self, rows: Vec<Background>, cpu: Option<CpuByRole>) {
+        (self.background, self.cpu) = (rows, cpu);
+    }
+
+    /// Whether snapshots say what changes would save.
+    pub fn set_what_if(&mut self, on: bool) {
+        self.what_if = on;
+    }
+
+    /// Sets the targets' collections and page faults.
+    pub fn set_paging(&mut self, paging: Paging) {
+        self.paging = Some(paging);
+    }
+
+    /// Adds page faults of a leaf's requests.
+    pub fn add_faults(&mut self, leaf: u32, n: u64) {
+        *self.faults.entry(leaf).or_default() += n;
     }
 
     /// Sets the user's routes; they come before whatever is learned or clustered.
@@ -175,6 +207,7 @@ impl Model {
         self.tails.clear();
         self.slowest.clear();
         self.times.clear();
+        self.faults.clear();
     }
 
     /// Whom a leaf's calls are charged to, as far as is known now. Cheap unless the leaf is new.

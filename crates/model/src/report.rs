@@ -6,13 +6,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::errno;
+use crate::handshakes::Tls;
 use crate::hist::{Histogram, QUANTILE_ERROR};
 use crate::input::{
-    LEAF_FIRST_NODE, NR_QUEUED, NR_REQUEST, REQUEST_ABORTED, REQUEST_STATUS_GRPC,
-    REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, Tail,
+    HANDSHAKE_STEPS, LEAF_FIRST_NODE, NR_HANDSHAKE, NR_QUEUED, NR_READ, NR_REQUEST, NR_WRITE,
+    REQUEST_ABORTED, REQUEST_STATUS_GRPC, REQUEST_STATUS_MASK, REQUEST_STATUS_UNSEEN, SeriesKey,
+    Tail,
 };
 use crate::labels::{Label, Labels, Owner};
 use crate::ledger::{self, Exact, Found};
+use crate::memory::Memory;
 use crate::model::Model;
 use crate::role::Role;
 use crate::snapshot::{
@@ -22,6 +25,7 @@ use crate::snapshot::{
 use crate::sysno::Arch;
 use crate::tails::errno_of;
 use crate::timeline;
+use crate::what_if::{self, Moved, Subject, WhatIf};
 
 type Calls = HashMap<(u16, u16), Histogram>;
 
@@ -34,6 +38,8 @@ struct Gathered {
     calls: Calls,
     exact: Exact,
     found: Found,
+    faults: u64,
+    moved: Moved,
 }
 
 pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
@@ -45,12 +51,23 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
     let mut endpoints: HashMap<&Label, Gathered> = HashMap::new();
     let mut roles: BTreeMap<Role, Calls> = BTreeMap::new();
     let mut paths = std::collections::HashSet::new();
+    let mut handshakes: BTreeMap<usize, Histogram> = BTreeMap::new();
 
     for (key, histogram) in &model.series {
         let role = Role::from_leaf(key.leaf);
         match (key.nr, role) {
             // Reserved: not shown until the ledger has a place for it.
             (NR_QUEUED, _) => {}
+            (NR_READ | NR_WRITE, _) => {
+                if let Some(gathered) = model.what_if.then(|| labels.label(key.leaf)) {
+                    let gathered = endpoints.entry(gathered).or_default();
+                    gathered.moved.add(key.nr, key.res, histogram);
+                }
+            }
+            (nr, _) if handshake_step(nr).is_some() => {
+                let step = handshakes.entry(handshake_step(nr).unwrap_or_default());
+                step.or_default().merge(histogram);
+            }
             (NR_REQUEST, _) => {
                 // A request on a role's leaf has no path: `(other)`, as label() says of any leaf
                 // that is no known node.
@@ -87,11 +104,20 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             gathered.found.add(found);
         }
     }
+    for (leaf, n) in &model.faults {
+        if let Some(gathered) = endpoints.get_mut(labels.label(*leaf)) {
+            gathered.faults += n;
+        }
+    }
     coverage.paths_seen = paths.len() as u64;
 
+    let mut moved: HashMap<Label, Moved> = HashMap::new();
     let mut endpoints: Vec<Endpoint> = endpoints
         .into_iter()
-        .map(|(label, gathered)| gathered.finish(label, model.arch))
+        .map(|(label, mut gathered)| {
+            moved.insert(label.clone(), std::mem::take(&mut gathered.moved));
+            gathered.finish(label, model.arch)
+        })
         .collect();
     endpoints.sort_by_cached_key(|e| {
         let calls_ns: u64 = e.syscalls.iter().map(|s| s.total_ns).sum();
@@ -108,6 +134,16 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
         .slowest
         .asked
         .map(|_| slowest(model, labels, &endpoints));
+    let runtime: Vec<RoleCalls> = roles
+        .into_iter()
+        .map(|(role, calls)| RoleCalls {
+            role,
+            syscalls: rows(calls, model.arch),
+        })
+        .collect();
+    let what_if = model
+        .what_if
+        .then(|| ask(model, &endpoints, &moved, &runtime, coverage.requests_seen));
 
     Snapshot {
         schema: Cow::Borrowed(REPORT_SCHEMA),
@@ -123,13 +159,20 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
         sampling: model.sampling.clone(),
         quantile_error: QUANTILE_ERROR,
         endpoints,
-        runtime: roles
-            .into_iter()
-            .map(|(role, calls)| RoleCalls {
-                role,
-                syscalls: rows(calls, model.arch),
+        runtime,
+        what_if,
+        cpu: model.cpu.clone(),
+        background: model.background.clone(),
+        tls: Tls::new(&handshakes),
+        memory: model.paging.as_ref().map(|paging| {
+            Memory::new(paging, |name| {
+                let is = |key: &SeriesKey| {
+                    key.nr < NR_HANDSHAKE && model.arch.syscall_name(key.nr) == name
+                };
+                let calls = model.series.iter().filter(|(key, _)| is(key));
+                calls.map(|(_, h)| h.count()).sum()
             })
-            .collect(),
+        }),
         snapshots: model
             .tails
             .sorted()
@@ -171,6 +214,47 @@ fn slowest(model: &Model, labels: &Labels, endpoints: &[Endpoint]) -> Vec<SlowRe
         }
     }
     out
+}
+
+/// What changes would save each endpoint, and all of them.
+fn ask(
+    model: &Model,
+    endpoints: &[Endpoint],
+    moved: &HashMap<Label, Moved>,
+    runtime: &[RoleCalls],
+    requests: u64,
+) -> Vec<WhatIf> {
+    let none = Moved::default();
+    let mut lines: Vec<WhatIf> = endpoints
+        .iter()
+        .filter(|e| e.requests > 0)
+        .flat_map(|e| {
+            let label = Label {
+                method: e.method.clone(),
+                route: e.route.clone(),
+            };
+            Subject {
+                method: &e.method,
+                route: &e.route,
+                protocol: e.protocol,
+                requests: e.requests,
+                moved: moved.get(&label).unwrap_or(&none),
+                calls: &e.syscalls,
+            }
+            .ask()
+        })
+        .collect();
+    lines.push(what_if::accepting(requests, runtime));
+    if model.sampling.is_full() {
+        return lines;
+    }
+    lines.into_iter().map(what_if::sampled).collect()
+}
+
+/// Which step of a handshake a pseudo number stands for.
+fn handshake_step(nr: u16) -> Option<usize> {
+    let step = usize::from(nr.checked_sub(NR_HANDSHAKE)?);
+    (step < HANDSHAKE_STEPS.len()).then_some(step)
 }
 
 pub(crate) fn event(arch: Arch, tail: &Tail, owner: Owner) -> Event {
@@ -280,6 +364,7 @@ impl Gathered {
             ledger: ledger::split(self.requests.sum_ns(), &self.exact, &self.found.own),
             ledger_deep: ledger::split_deep(self.requests.sum_ns(), &self.exact, &self.found),
             latency: Latency::from(self.requests),
+            page_faults: self.faults,
             syscalls: rows(self.calls, arch),
         }
     }

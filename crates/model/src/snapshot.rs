@@ -9,10 +9,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::background::{Background, CpuByRole};
+use crate::handshakes::Tls;
 use crate::hist::Histogram;
 use crate::input::{FdInfo, Frame, Losses, Overhead, Sampling, TargetInfo, Window};
 use crate::ledger::LedgerState;
+use crate::memory::Memory;
 use crate::role::Role;
+use crate::what_if::WhatIf;
 
 /// The schema's name and version, the value of the key `schema`.
 pub const REPORT_SCHEMA: &str = "gostall.report/1";
@@ -48,6 +52,21 @@ pub struct Snapshot {
     pub endpoints: Vec<Endpoint>,
     /// Syscalls of no request, by role.
     pub runtime: Vec<RoleCalls>,
+    /// Who computed; absent where the kernel has no clock for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<CpuByRole>,
+    /// Goroutines of no request, by the function that they were started with, those that compute most first.
+    #[serde(default)]
+    pub background: Vec<Background>,
+    /// Collections, page faults and calls for memory; absent where no target could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+    /// TLS handshakes, step by step; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// What changes would save; absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what_if: Option<Vec<WhatIf>>,
     /// Single calls caught with their context, the slowest first.
     pub snapshots: Vec<Event>,
     /// Requests kept whole, by endpoint in the order of `endpoints`, the slowest first; absent when not asked for.
@@ -108,6 +127,9 @@ pub struct Endpoint {
     /// seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger_deep: Option<BTreeMap<String, u64>>,
+    /// Page faults of the requests' goroutines in the program's own code, those of requests still in flight too.
+    #[serde(default)]
+    pub page_faults: u64,
     /// Syscalls by name and result, the greatest total first.
     pub syscalls: Vec<SyscallStat>,
 }

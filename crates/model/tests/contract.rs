@@ -96,6 +96,7 @@ fn every_key_of_the_contract() {
             "quantile_error",
             "endpoints",
             "runtime",
+            "background",
             "snapshots",
         ])
     );
@@ -122,7 +123,15 @@ fn every_key_of_the_contract() {
     assert_eq!(
         keys(endpoint),
         BTreeSet::from([
-            "method", "route", "protocol", "requests", "errors", "statuses", "latency", "ledger",
+            "method",
+            "route",
+            "protocol",
+            "requests",
+            "errors",
+            "statuses",
+            "latency",
+            "ledger",
+            "page_faults",
             "syscalls",
         ])
     );

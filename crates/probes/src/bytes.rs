@@ -32,6 +32,7 @@ plain!(
     gs_timeline,
     gs_moment,
     gs_counters,
+    gs_cpu_key,
     exe_key
 );
 

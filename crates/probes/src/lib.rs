@@ -6,6 +6,7 @@
 
 mod adapt;
 mod bytes;
+mod clocks;
 mod error;
 mod event;
 mod hooks;
@@ -19,6 +20,7 @@ mod syscalls;
 mod timeline;
 mod walls;
 
+pub use clocks::{CPU_REQUEST, CpuTicks};
 pub use error::Error;
 pub use event::{Call, Event, FdSeen};
 pub use hooks::{

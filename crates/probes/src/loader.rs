@@ -10,6 +10,7 @@ use gostall_model::Arch;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{Iter, Link, OpenObject, PrintLevel};
 
+use crate::clocks::Clocks;
 use crate::error::{Error, chain};
 use crate::event::Ring;
 use crate::hooks::HookLinks;
@@ -20,6 +21,7 @@ pub struct Probes {
     // Links are dropped before the skeleton that owns their programs.
     links: Vec<Link>,
     pub(crate) hooks: HookLinks,
+    pub(crate) clocks: Clocks,
     pub(crate) ring: Ring,
     pub(crate) skel: GostallSkel<'static>,
     pub(crate) next_exe: u32,
@@ -73,8 +75,9 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
 }
 
 impl Probes {
-    /// Loads programs and maps. Nothing is attached yet, and nobody is watched.
-    pub fn load(arch: Arch, keep: Keep) -> Result<Self, Error> {
+    /// Loads programs and maps. Nothing is attached yet, and nobody is watched. With `what_if` requests' reads and
+    /// writes are told apart, which costs each of them some 100 ns; without, it is no part of the programs.
+    pub fn load(arch: Arch, keep: Keep, what_if: bool) -> Result<Self, Error> {
         keep_warnings();
         // The skeleton borrows this for its whole life; a few bytes per session stay behind.
         let object: &'static mut MaybeUninit<OpenObject> =
@@ -87,6 +90,7 @@ impl Probes {
             rodata.keeps_timelines = u32::from(keep != Keep::default());
             rodata.slowest_kept = keep.slowest.min(abi::GS_SLOWEST_MAX);
             rodata.slow_ns = keep.slow_ns.unwrap_or(0);
+            rodata.what_if = what_if.into();
         }
         if keep == Keep::default() {
             // Its places are there from the beginning: some 23 MB.
@@ -100,6 +104,7 @@ impl Probes {
         let mut probes = Self {
             links: Vec::new(),
             hooks: HookLinks::default(),
+            clocks: Clocks::default(),
             ring,
             skel,
             next_exe: 0,
@@ -152,6 +157,8 @@ impl Probes {
                 .attach()
                 .map_err(Error::attach("tp_btf/sched_wakeup"))?,
         );
+        // Where a kernel has none (arm64), endpoints' page faults are not counted.
+        self.links.extend(p.on_fault.attach().ok());
         self.links.push(
             p.on_sys_exit
                 .attach()
@@ -186,6 +193,7 @@ impl Probes {
     /// Takes every probe away. The maps stay readable.
     pub fn detach(&mut self) {
         self.hooks.clear();
+        self.clocks.clear();
         self.links.clear();
     }
 

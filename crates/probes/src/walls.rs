@@ -44,4 +44,20 @@ impl Probes {
         }
         Ok(())
     }
+
+    /// Page faults of each leaf's requests.
+    pub fn faults(&self, mut each: impl FnMut(u32, u64)) -> Result<(), Error> {
+        let rows = self
+            .maps()
+            .faults
+            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
+            .map_err(Error::read("faults"))?;
+        for (key, value) in rows {
+            each(
+                u32::from_ne_bytes(key[..4].try_into().expect("a key has 4 bytes")),
+                u64::from_ne_bytes(value[..8].try_into().expect("a value has 8 bytes")),
+            );
+        }
+        Ok(())
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn in_call(pid: u32, m: u64) -> Doing {
 
 fn word(pid: u32, at: u64) -> Option<u64> {
     let mut bytes = [0; 8];
-    (crate::sampler::read_pieces(pid, &[at], 8, &mut bytes) == 1)
+    (crate::memory::read_pieces(pid, &[at], 8, &mut bytes) == 1)
         .then(|| u64::from_ne_bytes(bytes))
         // A thread's number, not a pointer.
         .filter(|tid| (1..1 << 22).contains(tid))

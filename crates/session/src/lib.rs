@@ -10,14 +10,19 @@
 //! what to do.
 
 mod awaited;
+mod background;
+mod calls;
 mod clock;
+mod cpu;
 mod describe;
 mod error;
 mod handlers;
 mod hooks;
 mod lineage;
 mod looks;
+mod memory;
 mod overhead;
+mod paging;
 mod privileges;
 mod program;
 mod sampler;

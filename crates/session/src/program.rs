@@ -196,6 +196,11 @@ impl Program {
         out
     }
 
+    /// The name of the function that a goroutine was started with, by its link-time address.
+    pub(crate) fn started(&self, pc: u64) -> Option<String> {
+        self.symbols.0.lock().ok()?.started(pc)
+    }
+
     /// Lets go of the file's pages that symbolization touched.
     pub fn release_pages(&self) {
         if let Ok(symbols) = self.symbols.0.lock() {

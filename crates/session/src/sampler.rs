@@ -4,16 +4,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gostall_model::{Doing, Found, LedgerState};
+use gostall_model::{Doing, Found, LedgerState, Paging};
 use gostall_probes::{Child, InFlight, Line, Request};
 
 use crate::awaited;
+use crate::background::Census;
 use crate::clock;
+use crate::cpu::CpuClock;
 use crate::looks::Looks;
+use crate::memory::{read_pieces, stack, u64_at};
+use crate::paging::Counters;
 use crate::program::Program;
 use crate::waits::{TimerChannel, Waits};
 
@@ -27,14 +31,19 @@ const QUIET_LOOKS: u32 = 10;
 const LONG_QUIET: u32 = 40;
 /// The longest, where there is much to look at, or nobody.
 const LONGEST: Duration = Duration::from_millis(250);
-/// The part of a core that looking may cost. A debug build is ten times slower at it and no measure.
-const BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.005 };
+/// The part of a core that looking may cost, at requests and at all other goroutines. A debug build is ten times slower
+/// at it and no measure.
+const BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.0035 };
+const CENSUS_BUDGET: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.0015 };
+/// Goroutines of no request are looked at so often at most and at least.
+const CENSUS: Duration = Duration::from_millis(25);
+const CENSUS_LONGEST: Duration = Duration::from_secs(5);
+/// Each so many such looks the processes' own counters are read.
+const COUNTERS_EVERY: u32 = 4;
 /// Goroutines looked at in one go; the kernel takes 1024 pieces at most.
 const AT_ONCE: usize = 512;
-/// Stacks looked at in one go, and how much of each.
+/// Stacks looked at in one go.
 const STACKS: usize = 32;
-const STACK_BYTES: usize = 4096;
-const FRAMES: usize = 32;
 
 /// A process whose goroutines can be looked at.
 #[derive(Debug, Clone)]
@@ -51,9 +60,29 @@ struct Shared {
     found: Mutex<HashMap<u32, Found>>,
     /// By request, where requests are kept.
     looks: Option<Mutex<Looks>>,
+    /// By slot: what is found of goroutines of no request, and how much CPU time the process has used.
+    censuses: Mutex<BTreeMap<u32, Census>>,
+    clocks: Mutex<BTreeMap<u32, CpuClock>>,
+    counters: Mutex<BTreeMap<u32, Counters>>,
+}
+
+/// What somebody who panicked has left is as good as any other.
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
+    fn look_at_counters(&self) {
+        let mut counters = locked(&self.counters);
+        counters.values_mut().for_each(Counters::look);
+        for (slot, clock) in locked(&self.clocks).iter_mut() {
+            // Its pid may be another process's by now.
+            if counters.get(slot).is_some_and(|c| !c.ended) {
+                clock.look();
+            }
+        }
+    }
+
     /// Whether any process that is to be looked at is alive.
     fn anybody(&self) -> bool {
         let subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,11 +125,23 @@ impl Sampler {
             .subjects
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        if let Some(clock) = CpuClock::start(subject.pid) {
+            let clocks = self.shared.clocks.lock();
+            clocks
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(slot, clock);
+        }
+        if let Some(counters) = Counters::start(&subject) {
+            locked(&self.shared.counters).insert(slot, counters);
+        }
         subjects.insert(slot, subject);
     }
 
     /// Stops looking.
     pub(crate) fn stop(&mut self) {
+        if self.thread.is_some() {
+            self.shared.look_at_counters();
+        }
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
@@ -110,9 +151,32 @@ impl Sampler {
 
     /// What was found of a request that has ended; once.
     pub(crate) fn looks_at(&self, line: &Line) -> Option<Vec<gostall_model::Look>> {
-        let looks = self.shared.looks.as_ref()?.lock();
-        let mut looks = looks.unwrap_or_else(PoisonError::into_inner);
+        let mut looks = locked(self.shared.looks.as_ref()?);
         Some(looks.take(line.g, line.begin_ns, line.end_ns))
+    }
+
+    /// Calls `each` with what was found of each process's goroutines of no request.
+    pub(crate) fn censuses(&self, mut each: impl FnMut(u32, &Census)) {
+        let all = locked(&self.shared.censuses);
+        all.iter().for_each(|(slot, census)| each(*slot, census));
+    }
+
+    /// The CPU time that each process has used while it was watched, ns.
+    pub(crate) fn cpu_ns(&self) -> BTreeMap<u32, u64> {
+        let clocks = locked(&self.shared.clocks);
+        clocks
+            .iter()
+            .map(|(slot, c)| (*slot, c.used_ns()))
+            .collect()
+    }
+
+    /// Collections and page faults of all processes; `None`: there is none.
+    pub(crate) fn paging(&self) -> Option<Paging> {
+        let counters = locked(&self.shared.counters);
+        let mut all = counters.values().map(Counters::since);
+        let mut sum = all.next()?;
+        all.for_each(|p| sum.add(&p));
+        Some(sum)
     }
 
     /// What was found so far, by leaf.
@@ -151,6 +215,7 @@ fn run(shared: &Shared, in_flight: &InFlight) {
     own_timers();
     let mut jitter = Jitter(0x2545_f491_4f6c_dd1d ^ u64::from(std::process::id()));
     let mut period = PERIOD;
+    let mut round = CensusRound::default();
     let mut looks: HashMap<u32, Vec<Request>> = HashMap::new();
     let mut quiet = 0;
     while !shared.stop.load(Ordering::Relaxed) {
@@ -175,6 +240,8 @@ fn run(shared: &Shared, in_flight: &InFlight) {
             .subjects
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        round.when_due(rest, shared, &subjects, &looks, in_flight);
+        let before = before + round.took;
         let mut found = Vec::new();
         for (slot, requests) in &looks {
             if let Some(subject) = subjects.get(slot) {
@@ -213,6 +280,69 @@ fn run(shared: &Shared, in_flight: &InFlight) {
     }
 }
 
+/// Looks at goroutines of no request, more rarely than at requests.
+#[derive(Debug, Default)]
+struct CensusRound {
+    /// Since the last look, as it was planned.
+    rested: Duration,
+    rounds: u32,
+    period: Duration,
+    /// CPU time of the last call.
+    took: Duration,
+}
+
+impl CensusRound {
+    fn when_due(
+        &mut self,
+        rest: Duration,
+        shared: &Shared,
+        subjects: &BTreeMap<u32, Subject>,
+        looks: &HashMap<u32, Vec<Request>>,
+        in_flight: &InFlight,
+    ) {
+        self.took = Duration::ZERO;
+        self.rested += rest;
+        if self.rested < self.period {
+            return;
+        }
+        let before = thread_cpu();
+        let lock = shared.censuses.lock();
+        let mut censuses = lock.unwrap_or_else(PoisonError::into_inner);
+        for (slot, subject) in subjects {
+            if locked(&shared.counters).get(slot).is_none_or(|c| c.ended) {
+                continue;
+            }
+            if !censuses.get(slot).is_some_and(|c| c.is_of(subject)) {
+                let Some(census) = Census::new(subject.clone()) else {
+                    continue;
+                };
+                censuses.insert(*slot, census);
+            }
+            if let Some(census) = censuses.get_mut(slot) {
+                let serving = looks.get(slot).into_iter().flatten().map(|r| r.g).collect();
+                census.look(self.rested, &serving, in_flight.throttled(*slot));
+            }
+        }
+        drop(censuses);
+        // Only who has ended leaves its last reading behind: it need not be exact.
+        self.rounds += 1;
+        if self.rounds.is_multiple_of(COUNTERS_EVERY) {
+            shared.look_at_counters();
+        }
+        self.took = thread_cpu().saturating_sub(before);
+        let wanted = self
+            .took
+            .div_f64(CENSUS_BUDGET)
+            .clamp(CENSUS, CENSUS_LONGEST);
+        self.period = if self.period.is_zero() {
+            wanted
+        } else {
+            (self.period * 7 + wanted) / 8
+        };
+        self.rested = Duration::ZERO;
+    }
+}
+
 fn thread_cpu() -> Duration {
     let mut t = libc::timespec {
         tv_sec: 0,
@@ -221,39 +351,6 @@ fn thread_cpu() -> Duration {
     // SAFETY: t is writable.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) };
     Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
-}
-
-/// Reads pieces of another process's memory, each of `size` bytes, into `to`; how many came whole.
-pub(crate) fn read_pieces(pid: u32, from: &[u64], size: usize, to: &mut [u8]) -> usize {
-    let remote: Vec<libc::iovec> = from
-        .iter()
-        .map(|a| libc::iovec {
-            iov_base: *a as *mut libc::c_void,
-            iov_len: size,
-        })
-        .collect();
-    let local = libc::iovec {
-        iov_base: to.as_mut_ptr().cast(),
-        iov_len: from.len() * size,
-    };
-    // SAFETY: `to` has room for all pieces; the remote side is only read.
-    let n = unsafe {
-        libc::process_vm_readv(
-            pid as libc::pid_t,
-            &local,
-            1,
-            remote.as_ptr(),
-            remote.len() as libc::c_ulong,
-            0,
-        )
-    };
-    usize::try_from(n).unwrap_or(0) / size
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes
-        .get(at..at + 8)
-        .map_or(0, |b| u64::from_ne_bytes(b.try_into().expect("8 bytes")))
 }
 
 /// What was found of a request.
@@ -397,7 +494,7 @@ fn look(subject: &Subject, requests: &[Request], in_flight: &InFlight, found: &m
 }
 
 /// Does a goroutine that waits for a channel wait for a timer's?
-fn is_timers(pid: u32, g: u64, sudog: u64, at: TimerChannel) -> bool {
+pub(crate) fn is_timers(pid: u32, g: u64, sudog: u64, at: TimerChannel) -> bool {
     let (mut first, mut to) = ([0u8; 8], [0u8; 8]);
     let mut channel = [0u8; TimerChannel::CHANNEL];
     let mut element = [0u8; TimerChannel::TYPE];
@@ -409,26 +506,4 @@ fn is_timers(pid: u32, g: u64, sudog: u64, at: TimerChannel) -> bool {
         && at
             .element(&channel)
             .is_some_and(|t| read(t, &mut element) && TimerChannel::is_time(&element))
-}
-
-/// Return addresses of a parked goroutine, innermost first, by its frame pointers.
-fn stack(pid: u32, sp: u64, bp: u64) -> Vec<u64> {
-    let mut bytes = [0u8; STACK_BYTES];
-    let mut pcs = Vec::new();
-    // The stack may end before so much: then what is there.
-    let mut len = STACK_BYTES;
-    while len >= 256 && read_pieces(pid, &[sp], len, &mut bytes) == 0 {
-        len /= 2;
-    }
-    let mut frame = bp;
-    while pcs.len() < FRAMES && frame >= sp && frame + 16 <= sp + len as u64 {
-        let at = (frame - sp) as usize;
-        pcs.push(u64_at(&bytes, at + 8));
-        let next = u64_at(&bytes, at);
-        if next <= frame {
-            break;
-        }
-        frame = next;
-    }
-    pcs
 }

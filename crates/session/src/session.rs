@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use gostall_model::{
     Arch, Attribution, Model, Protocol, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
 };
-use gostall_probes::{Event, Filter, Keep, Probes, SlotState, TailRule};
+use gostall_probes::{CpuTicks, Event, Filter, Keep, Probes, SlotState, TailRule};
 use gostall_targets::{Launched, Selector, Target, maps};
 
+use crate::cpu::Account;
 use crate::describe;
 use crate::error::Error;
 use crate::handlers::Handlers;
@@ -59,6 +60,8 @@ pub struct Options {
     pub routes: Vec<Route>,
     /// What the run may cost.
     pub guards: Guards,
+    /// Say what changes would save, which takes knowing reads and writes apart.
+    pub what_if: bool,
     /// A file will be created for the result: the privilege to do so anywhere is kept.
     pub writes_file: bool,
 }
@@ -411,6 +414,33 @@ impl Session {
         Ok(())
     }
 
+    /// What is of no request: who computed, and what other goroutines did.
+    fn background(&mut self) -> Result<(), Error> {
+        let Some(sampler) = &self.sampler else {
+            return Ok(());
+        };
+        let mut ticks: BTreeMap<u32, Vec<CpuTicks>> = BTreeMap::new();
+        self.probes
+            .cpu_ticks(|t| ticks.entry(t.slot).or_default().push(t))?;
+        let mut account = Account::default();
+        for (slot, ns) in sampler.cpu_ns() {
+            if let Some(program) = self.slots.get(&slot).and_then(|t| t.program.as_ref()) {
+                let ticks = ticks.get(&slot).map_or(&[][..], Vec::as_slice);
+                account.process(program, ns, ticks);
+            }
+        }
+        let clocks = !ticks.is_empty();
+        sampler.censuses(|_, census| account.census(census, clocks));
+        let (rows, cpu) = account.finish();
+        self.model.set_background(rows, cpu);
+        if let Some(paging) = sampler.paging() {
+            self.model.set_paging(paging);
+        }
+        let model = &mut self.model;
+        self.probes.faults(|leaf, n| model.add_faults(leaf, n))?;
+        Ok(())
+    }
+
     /// Everything recorded, named. Call it after [`Session::stop`] for a whole window.
     pub fn snapshot(&mut self) -> Result<Arc<Snapshot>, Error> {
         let model = &mut self.model;
@@ -423,6 +453,8 @@ impl Session {
         for (leaf, found) in self.sampler.iter().flat_map(Sampler::found) {
             model.add_found(leaf, &found);
         }
+        self.background()?;
+        let model = &mut self.model;
         let counters = self.probes.counters()?;
         let mut losses = counters.losses;
         // Where handlers told of requests, what those connections carried was seen.

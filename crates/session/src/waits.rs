@@ -3,7 +3,7 @@
 //! for: the upstream, the client, the name server.
 
 use gostall_gobin::{Binary, Facts, wait_reasons};
-use gostall_model::{Doing, LedgerState as S};
+use gostall_model::{BackgroundState as B, Doing, LedgerState as S};
 
 /// Statuses of a goroutine (runtime2.go); the bit that a scan sets is masked off.
 const SCAN: u32 = 0x1000;
@@ -81,6 +81,27 @@ const STAND_FOR: &[(&str, S)] = &[
     ("runtime.stopTheWorldGC", S::Gc),
 ];
 
+/// Functions that wait on Go's poller, and for what. Those that could be inlined into another are not among them.
+const POLL_FOR: &[(&str, B)] = &[
+    ("os.(*File).Read", B::Pipe),
+    ("os.(*File).Write", B::Pipe),
+    ("os.(*File).ReadFrom", B::Pipe),
+    ("net.(*netFD).accept", B::Accept),
+    ("net.(*conn).Read", B::Network),
+    ("net.(*conn).Write", B::Network),
+    ("net.(*netFD).Read", B::Network),
+    ("net.(*netFD).Write", B::Network),
+    ("net.(*netFD).connect", B::Network),
+    ("net.(*netFD).readFrom", B::Network),
+    ("net.(*netFD).readFromInet4", B::Network),
+    ("net.(*netFD).readFromInet6", B::Network),
+    ("net.(*UDPConn).ReadFromUDPAddrPort", B::Network),
+    ("net.(*UDPConn).readFrom", B::Network),
+    ("net.(*UDPConn).ReadMsgUDPAddrPort", B::Network),
+    ("net.(*UnixConn).ReadMsgUnix", B::Network),
+    ("net.(*TCPConn).ReadFrom", B::Network),
+];
+
 /// Where in a `g` stands what a look at it needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offsets {
@@ -90,6 +111,8 @@ pub(crate) struct Offsets {
     pub(crate) m: u32,
     pub(crate) sp: u32,
     pub(crate) bp: Option<u32>,
+    /// `m.procid`.
+    pub(crate) procid: Option<u32>,
     pub(crate) timer: Option<TimerChannel>,
 }
 
@@ -151,6 +174,7 @@ pub(crate) struct Waits {
     receive: Option<usize>,
     /// Link-time ranges, by their beginnings.
     functions: Vec<(u64, u64, S)>,
+    pollers: Vec<(u64, u64, B)>,
 }
 
 fn by_reason(name: &str) -> Doing {
@@ -194,14 +218,6 @@ impl Waits {
     pub(crate) fn read(binary: &Binary, facts: &Facts) -> Option<Waits> {
         let o = facts.offsets.as_ref().ok()?;
         let reasons = facts.version.as_ref().map(wait_reasons).unwrap_or_default();
-        let names: Vec<&str> = STAND_FOR.iter().map(|f| f.0).collect();
-        let mut functions: Vec<(u64, u64, S)> = binary
-            .find(&names)
-            .into_iter()
-            .zip(STAND_FOR)
-            .filter_map(|(found, (_, state))| found.map(|f| (f.entry, f.end, *state)))
-            .collect();
-        functions.sort_by_key(|f| f.0);
         Some(Waits {
             offsets: Offsets {
                 status: o.g_atomicstatus,
@@ -210,6 +226,7 @@ impl Waits {
                 m: o.g_m,
                 sp: o.g_sched_sp,
                 bp: o.g_sched_bp,
+                procid: Some(o.m_procid),
                 timer: facts
                     .version
                     .as_ref()
@@ -218,7 +235,8 @@ impl Waits {
             },
             receive: reasons.iter().position(|name| *name == "ChanReceive"),
             reasons: reasons.iter().map(|name| by_reason(name)).collect(),
-            functions,
+            functions: ranges(binary, STAND_FOR),
+            pollers: ranges(binary, POLL_FOR),
         })
     }
 
@@ -269,18 +287,39 @@ impl Waits {
         mut stack: impl Iterator<Item = u64>,
     ) -> Option<S> {
         let ready = doing == Doing::State(S::RunqGo);
-        self.innermost(&mut stack).filter(|s| !ready || *s == S::Gc)
+        innermost(&self.functions, &mut stack).filter(|s| !ready || *s == S::Gc)
     }
 
-    fn innermost(&self, stack: &mut impl Iterator<Item = u64>) -> Option<S> {
-        for pc in stack {
-            let at = self.functions.partition_point(|f| f.0 < pc);
-            if let Some(f) = at.checked_sub(1).and_then(|i| self.functions.get(i))
-                && pc <= f.1
-            {
-                return Some(f.2);
-            }
-        }
-        None
+    /// What the innermost function of a stack that waits on Go's poller waits for.
+    pub(crate) fn polls(&self, mut stack: impl Iterator<Item = u64>) -> Option<B> {
+        innermost(&self.pollers, &mut stack)
     }
+}
+
+/// Link-time ranges of functions and what they stand for, by their beginnings.
+fn ranges<T: Copy>(binary: &Binary, of: &[(&str, T)]) -> Vec<(u64, u64, T)> {
+    let names: Vec<&str> = of.iter().map(|f| f.0).collect();
+    let mut found: Vec<(u64, u64, T)> = binary
+        .find(&names)
+        .into_iter()
+        .zip(of)
+        .filter_map(|(found, (_, what))| found.map(|f| (f.entry, f.end, *what)))
+        .collect();
+    found.sort_by_key(|f| f.0);
+    found
+}
+
+fn innermost<T: Copy>(
+    functions: &[(u64, u64, T)],
+    stack: &mut impl Iterator<Item = u64>,
+) -> Option<T> {
+    for pc in stack {
+        let at = functions.partition_point(|f| f.0 < pc);
+        if let Some(f) = at.checked_sub(1).and_then(|i| functions.get(i))
+            && pc <= f.1
+        {
+            return Some(f.2);
+        }
+    }
+    None
 }

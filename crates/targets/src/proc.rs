@@ -61,6 +61,10 @@ pub struct Stat {
     pub flags: u64,
     /// When the process started, in clock ticks (`sysconf(_SC_CLK_TCK)`) since boot.
     pub start_time: u64,
+    /// Page faults so far, its ended threads' too: served from memory, and from a disk.
+    pub minor_faults: u64,
+    #[allow(missing_docs, reason = "see above")]
+    pub major_faults: u64,
 }
 
 /// `PF_KTHREAD` of the kernel's include/linux/sched.h.
@@ -96,6 +100,8 @@ impl Stat {
             ppid: parse_number(field(4)?)?,
             flags: parse_number(field(9)?)?,
             start_time: parse_number(field(22)?)?,
+            minor_faults: parse_number(field(10)?)?,
+            major_faults: parse_number(field(12)?)?,
         })
     }
 

@@ -85,6 +85,7 @@ fn options(config: &Report) -> Result<Options, Failure> {
         },
         routes,
         guards: config.guards,
+        what_if: config.what_if,
         writes_file: matches!(config.output.destination, Destination::File(_)),
     })
 }

@@ -39,6 +39,7 @@ fn options(config: &Trace) -> Options {
             cpu: None,
             ..Guards::default()
         },
+        what_if: false,
         // The file is open by then.
         writes_file: false,
     }

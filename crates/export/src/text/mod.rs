@@ -3,14 +3,18 @@
 //! Layout only: numbers come from the snapshot as they are. Whether there is a terminal, how wide it is and
 //! whether it wants colour is told by the caller.
 
+mod background;
 mod endpoints;
+mod handshakes;
 mod header;
+mod memory;
 mod notes;
 mod paint;
 mod runtime;
 mod snapshots;
 mod table;
 mod waterfall;
+mod what_if;
 mod wrap;
 
 use std::io::Write;
@@ -73,6 +77,10 @@ impl Exporter for Text {
             endpoints::lines(snapshot, &page),
             waterfall::lines(snapshot, &page),
             runtime::lines(snapshot, &page),
+            what_if::lines(snapshot, &page),
+            background::lines(snapshot, &page),
+            memory::lines(snapshot, &page),
+            handshakes::lines(snapshot, &page),
             snapshots::lines(snapshot, &page),
             notes::lines(snapshot, &page),
         ] {

@@ -111,6 +111,15 @@ pub fn tls(path: &Path) -> i64 {
     }
 }
 
+/// A symbol's address and size.
+pub fn symbol(path: &Path, name: &str) -> Option<(u64, u64)> {
+    let data = fs::read(path).expect("the executable");
+    let file = object::File::parse(&*data).expect("an ELF file");
+    file.symbols()
+        .find(|s| s.name() == Ok(name))
+        .map(|s| (s.address(), s.size()))
+}
+
 /// Call chains by debug information.
 pub struct Frames {
     context: addr2line::Context<Reader>,

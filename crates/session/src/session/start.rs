@@ -30,7 +30,7 @@ impl Session {
         // Reading executables and loading programs take about as long as each other.
         let (ready, probes) = std::thread::scope(|scope| {
             let reading = scope.spawn(|| read(&mut programs, start));
-            let probes = Probes::load(native_arch(), options.keep);
+            let probes = Probes::load(native_arch(), options.keep, options.what_if);
             let read = reading
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -44,6 +44,7 @@ impl Session {
         if options.keep != Keep::default() {
             model.keep_slowest(options.keep.slowest as usize);
         }
+        model.set_what_if(options.what_if);
         let mut session = Self {
             probes,
             tick: if options.tail.trace { LIVE_TICK } else { TICK },
@@ -118,6 +119,8 @@ impl Session {
     /// Attaches while nobody is watched, so that what that costs can be measured.
     fn attach(&mut self) -> Result<(), Error> {
         self.probes.attach()?;
+        // Refused, nobody's CPU time is told apart, and the report has none.
+        let _ = self.probes.attach_clocks();
         self.bystander_ns = overhead::bystander_ns(&self.probes);
         Ok(())
     }
