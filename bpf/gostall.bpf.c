@@ -24,6 +24,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "stash.h"
 #include "files.h"
 #include "wall.h"
+#include "exact.h"
 #include "requests.h"
 #include "incoming.h"
 #include "outgoing.h"

@@ -22,7 +22,7 @@ mod tails;
 pub use hist::{BUCKETS, Histogram, QUANTILE_ERROR, bucket_bounds, bucket_of, rank};
 pub use input::*;
 pub use labels::{Label, Owner};
-pub use ledger::{Awaited, Doing, Exact, Found, LedgerState, Samples};
+pub use ledger::{Awaited, Doing, Exact, Found, LedgerState, Measured, Samples};
 pub use model::Model;
 pub use role::Role;
 pub use route::{Route, RouteError};

@@ -10,7 +10,7 @@ use crate::input::{
     REQUEST_UNROUTED, Sampling, SeriesKey, Tail, TargetInfo, Window,
 };
 use crate::labels::{self, Labels, LeafStats, Owner, Sources};
-use crate::ledger::{Exact, Found};
+use crate::ledger::{Exact, Found, Measured, Times};
 use crate::report;
 use crate::route::Route;
 use crate::snapshot::{Event, Protocol, Snapshot};
@@ -30,7 +30,7 @@ pub struct Model {
     pub(crate) nodes: HashMap<u32, PathNode>,
     pub(crate) protocols: HashMap<u32, Protocol>,
     pub(crate) tails: Tails,
-    pub(crate) times: HashMap<u32, (Exact, Found)>,
+    pub(crate) times: HashMap<u32, Times>,
     sources: Sources,
     labels: Labels,
     /// Path nodes there were when the labels were made.
@@ -87,12 +87,21 @@ impl Model {
 
     /// Adds what the kernel saw exactly of the time of a leaf's requests.
     pub fn add_exact(&mut self, leaf: u32, exact: &Exact) {
-        self.times.entry(leaf).or_default().0.add(exact);
+        self.times.entry(leaf).or_default().exact.add(exact);
     }
 
     /// Adds what goroutines serving a leaf's requests were found doing.
     pub fn add_found(&mut self, leaf: u32, found: &Found) {
-        self.times.entry(leaf).or_default().1.add(found);
+        self.times.entry(leaf).or_default().found.add(found);
+    }
+
+    /// Adds what was measured between calls of a leaf's requests.
+    pub fn add_measured(&mut self, leaf: u32, measured: &Measured) {
+        let times = self.times.entry(leaf).or_default();
+        times
+            .measured
+            .get_or_insert_with(Measured::default)
+            .add(measured);
     }
 
     /// Sets the user's routes; they come before whatever is learned or clustered.

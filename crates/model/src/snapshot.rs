@@ -104,6 +104,9 @@ pub struct Endpoint {
     /// seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger_deep: Option<BTreeMap<String, u64>>,
+    /// The same as it is without `--exact`, where `ledger` was measured; else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_sampled: Option<BTreeMap<String, u64>>,
     /// Syscalls by name and result, the greatest total first.
     pub syscalls: Vec<SyscallStat>,
 }

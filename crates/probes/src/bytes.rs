@@ -29,6 +29,9 @@ plain!(
     gs_event,
     gs_conn,
     gs_ledger,
+    gs_exact_exe,
+    gs_exact_slot,
+    gs_exact_sums,
     gs_counters,
     exe_key
 );

@@ -8,6 +8,7 @@ mod adapt;
 mod bytes;
 mod error;
 mod event;
+mod exact;
 mod hooks;
 mod inflight;
 mod loader;
@@ -20,6 +21,7 @@ mod walls;
 
 pub use error::Error;
 pub use event::{Call, Event, FdSeen};
+pub use exact::{EXACT_JBE, EXACT_PARKS, EXACT_STARTS, ExactSites, ExactWaits, TimerOffsets, Wait};
 pub use hooks::{
     HOOK_ARG_SHIFT, HOOK_GRPC, HOOK_MATCHED, HOOK_REG_SHIFT, HOOK_STATUS_SHIFT, Hook, HookKind,
     HookSet, Hooks,

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
-use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, types};
+use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, OpenGostallSkel, types};
 use gostall_model::Arch;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{Iter, Link, OpenObject, PrintLevel};
@@ -73,7 +73,8 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
 
 impl Probes {
     /// Loads programs and maps. Nothing is attached yet, and nobody is watched.
-    pub fn load(arch: Arch) -> Result<Self, Error> {
+    /// `exact`: with what [`crate::HookSet::Exact`] takes.
+    pub fn load(arch: Arch, exact: bool) -> Result<Self, Error> {
         keep_warnings();
         // The skeleton borrows this for its whole life; a few bytes per session stay behind.
         let object: &'static mut MaybeUninit<OpenObject> =
@@ -83,6 +84,10 @@ impl Probes {
             .map_err(|e| load_error(&e))?;
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
             rodata.hash_seed = seed();
+            rodata.exact_on = exact.into();
+        }
+        if !exact {
+            leave_exact_out(&mut open).map_err(|e| load_error(&e))?;
         }
         let skel = open.load().map_err(|e| load_error(&e))?;
         let ring = Ring::new(&skel.maps.events)?;
@@ -183,6 +188,17 @@ impl Probes {
         let p = &self.skel.progs;
         [p.on_sys_enter.as_fd(), p.on_sys_exit.as_fd()]
     }
+}
+
+/// Without --exact neither its programs are loaded nor is there room in its maps.
+fn leave_exact_out(open: &mut OpenGostallSkel<'_>) -> Result<(), libbpf_rs::Error> {
+    open.progs.on_status.set_autoload(false);
+    open.progs.on_world.set_autoload(false);
+    let maps = &mut open.maps;
+    maps.exacts.set_max_entries(1)?;
+    maps.exact_ledgers.set_max_entries(1)?;
+    maps.exact_slots.set_max_entries(1)?;
+    maps.exact_exes.set_max_entries(1)
 }
 
 /// Hashes of paths must not be predictable to whoever sends requests.

@@ -13,6 +13,7 @@ mod awaited;
 mod clock;
 mod describe;
 mod error;
+mod exact;
 mod handlers;
 mod hooks;
 mod lineage;

@@ -13,6 +13,7 @@ use gostall_targets::{Launched, Selector, Target, maps};
 
 use crate::describe;
 use crate::error::Error;
+use crate::exact::Exact;
 use crate::handlers::Handlers;
 use crate::lineage::Lineage;
 use crate::overhead::Meter;
@@ -57,6 +58,8 @@ pub struct Options {
     pub routes: Vec<Route>,
     /// What the run may cost.
     pub guards: Guards,
+    /// What goroutines do between calls is measured, not sampled.
+    pub exact: bool,
     /// A file will be created for the result: the privilege to do so anywhere is kept.
     pub writes_file: bool,
 }
@@ -118,6 +121,7 @@ pub struct Session {
     guard: Guard,
     watchdog: Option<Watchdog>,
     sampler: Option<Sampler>,
+    exact: Option<Exact>,
 }
 
 impl std::fmt::Debug for Session {
@@ -214,8 +218,8 @@ impl Session {
     /// Changes what is recorded from now on. What was recorded before stays as it was.
     pub fn set_filter(&mut self, filter: Filter) {
         self.probes.set_filter(&filter);
-        self.model.set_sampling(sampling(&filter));
         self.filter = filter;
+        self.model.set_sampling(self.sampling());
     }
 
     /// Changes what is raised call by call from now on.
@@ -307,7 +311,27 @@ impl Session {
             self.lineage.attach(&mut self.probes, t);
             self.handlers.meet(&mut self.probes, t);
         }
+        self.measure(slot)
+    }
+
+    /// From now on this slot's requests are measured between calls, too, if that was asked for.
+    fn measure(&mut self, slot: u32) -> Result<(), Error> {
+        if let (Some(exact), Some(t)) = (&mut self.exact, self.slots.get(&slot)) {
+            let known = exact.missing.len();
+            exact.meet(&mut self.probes, slot, t)?;
+            self.notices.extend_from_slice(&exact.missing[known..]);
+            self.model.set_sampling(self.sampling());
+        }
         Ok(())
+    }
+
+    /// What is left out, by request or by guards, and what `--exact` cannot measure.
+    fn sampling(&self) -> Sampling {
+        Sampling {
+            guards: self.guard.acts().to_vec(),
+            exact_missing: self.exact.iter().flat_map(|e| e.missing.clone()).collect(),
+            ..sampling(&self.filter)
+        }
     }
 
     /// Names a call's owner for a live line.
@@ -358,7 +382,12 @@ impl Session {
         }
         self.probes.set_counting(false);
         let duration_ns = at.elapsed().as_nanos() as u64;
-        self.model.set_overhead(self.meter.overhead());
+        let mut overhead = self.meter.overhead();
+        if let Some(exact) = &self.exact {
+            let hits = self.probes.counters()?.exact_hits;
+            overhead.exact = Some(exact.cost(hits, self.meter.exact_run_ns(), duration_ns));
+        }
+        self.model.set_overhead(overhead);
         self.probes.detach();
         // What we started for the sake of the window ends with it.
         if let Some(l) = &mut self.launched {
@@ -408,6 +437,10 @@ impl Session {
         let model = &mut self.model;
         self.probes
             .walls(|leaf, exact| model.add_exact(leaf, exact))?;
+        if self.exact.is_some() {
+            self.probes
+                .measured(|leaf, measured| model.add_measured(leaf, measured))?;
+        }
         for (leaf, found) in self.sampler.iter().flat_map(Sampler::found) {
             model.add_found(leaf, &found);
         }
@@ -442,6 +475,7 @@ fn sampling(filter: &Filter) -> Sampling {
                 .collect()
         }),
         slower_than_ns: filter.slower_than_ns,
+        exact_missing: Vec::new(),
         guards: Vec::new(),
     }
 }

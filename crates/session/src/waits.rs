@@ -4,6 +4,7 @@
 
 use gostall_gobin::{Binary, Facts, wait_reasons};
 use gostall_model::{Doing, LedgerState as S};
+use gostall_probes::{ExactWaits, TimerOffsets, Wait};
 
 /// Statuses of a goroutine (runtime2.go); the bit that a scan sets is masked off.
 const SCAN: u32 = 0x1000;
@@ -74,6 +75,8 @@ const STAND_FOR: &[(&str, S)] = &[
         "golang.org/x/net/http2.(*serverConn).writeDataFromHandler",
         S::NetClientWrite,
     ),
+    // Its background reader has been told to end: all that it still waits for is to run.
+    ("net/http.(*connReader).abortPendingRead", S::RunqGo),
     ("runtime.GC", S::Gc),
     ("runtime.gcStart", S::Gc),
     ("runtime.gcMarkDone", S::Gc),
@@ -220,6 +223,34 @@ impl Waits {
             reasons: reasons.iter().map(|name| by_reason(name)).collect(),
             functions,
         })
+    }
+
+    /// The same for the kernel side, which measures.
+    pub(crate) fn exact(&self) -> ExactWaits {
+        ExactWaits {
+            g_waitreason: self.offsets.reason,
+            g_sched_sp: self.offsets.sp,
+            g_sched_bp: self.offsets.bp,
+            timer: self.offsets.timer.map(|t| TimerOffsets {
+                g_waiting: t.waiting,
+                sudog_c: t.sudog_c as u32,
+                hchan_elemtype: t.hchan_elemtype as u32,
+            }),
+            reasons: self
+                .reasons
+                .iter()
+                .enumerate()
+                .map(|(reason, doing)| Wait {
+                    state: match doing {
+                        Doing::State(state) => Some(*state),
+                        Doing::Running | Doing::InCall => None,
+                    },
+                    stack: self.asks_for_stack(*doing),
+                    receives: self.receives(*doing, reason as u8),
+                })
+                .collect(),
+            functions: self.functions.clone(),
+        }
     }
 
     /// Whether a wait can be named.

@@ -79,6 +79,7 @@ fn options(config: &Report) -> Result<Options, Failure> {
         },
         routes,
         guards: config.guards,
+        exact: config.exact,
         writes_file: matches!(config.output.destination, Destination::File(_)),
     })
 }

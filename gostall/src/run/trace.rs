@@ -23,6 +23,7 @@ pub fn run(config: &Trace) -> ExitCode {
 
 fn options(config: &Trace) -> Options {
     Options {
+        exact: false,
         filter: Filter::default(),
         tail: TailRule {
             trace: true,

@@ -67,6 +67,12 @@ fn gaps(snapshot: &Snapshot) -> Vec<(bool, String)> {
         ),
         (
             true,
+            l.exact_full,
+            "change of a goroutine's status",
+            "Not measured (--exact), for want of room",
+        ),
+        (
+            true,
             l.goroutines_full,
             "goroutine",
             "Not remembered, for want of room",

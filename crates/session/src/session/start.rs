@@ -12,9 +12,10 @@ use gostall_targets::{Launch, Selector, Target};
 
 use super::follow::Follow;
 use super::guard::Guard;
-use super::{LIVE_TICK, Options, Session, Start, TICK, WARM_UP, WORDS, native_arch, sampling};
+use super::{LIVE_TICK, Options, Session, Start, TICK, WARM_UP, WORDS, native_arch};
 use crate::clock;
 use crate::error::Error;
+use crate::exact::Exact;
 use crate::handlers::Handlers;
 use crate::lineage::Lineage;
 use crate::overhead::{self, Meter};
@@ -30,7 +31,7 @@ impl Session {
         // Reading executables and loading programs take about as long as each other.
         let (ready, probes) = std::thread::scope(|scope| {
             let reading = scope.spawn(|| read(&mut programs, start));
-            let probes = Probes::load(native_arch());
+            let probes = Probes::load(native_arch(), options.exact);
             let read = reading
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -48,7 +49,7 @@ impl Session {
             slots: BTreeMap::new(),
             launched: None,
             model,
-            meter: Meter::start(0.0),
+            meter: Meter::start(0.0, false),
             bystander_ns: 0.0,
             clock_offset: clock::offset_ns(),
             opened: None,
@@ -66,12 +67,16 @@ impl Session {
             guard: Guard::new(options.guards),
             watchdog: None,
             sampler: None,
+            exact: None,
         };
+        if options.exact {
+            session.exact = Some(Exact::new(&session.probes));
+        }
         match ready {
             Ready::Running { targets, selector } => session.begin_running(targets, &selector)?,
             Ready::Launch { launch, known } => session.begin_launch(launch, known)?,
         }
-        session.model.set_sampling(sampling(&options.filter));
+        session.model.set_sampling(session.sampling());
         // Refused by the kernel (a sandbox without capset), the run is as safe as it was.
         let _ = privileges::drop_to_needed(options.writes_file, session.launched.is_some());
         session.sample();
@@ -91,6 +96,9 @@ impl Session {
         for t in self.slots.values() {
             self.lineage.attach(&mut self.probes, t);
             self.handlers.meet(&mut self.probes, t);
+        }
+        for slot in self.slots.keys().copied().collect::<Vec<_>>() {
+            self.measure(slot)?;
         }
         std::thread::sleep(WARM_UP);
         for slot in self.slots.keys() {
@@ -139,7 +147,7 @@ impl Session {
     }
 
     fn open(&mut self) {
-        self.meter = Meter::start(self.bystander_ns);
+        self.meter = Meter::start(self.bystander_ns, self.exact.is_some());
         self.probes.set_counting(true);
         self.opened = Some((clock::unix_ns(), Instant::now()));
     }

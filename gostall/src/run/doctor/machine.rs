@@ -71,7 +71,7 @@ pub fn check(c: &mut Checks<'_>) {
         ),
         _ => c.ok("namespace", "the host's pid namespace"),
     }
-    match Probes::load(gostall_session::native_arch()) {
+    match Probes::load(gostall_session::native_arch(), false) {
         Err(e) => c.missing(
             "probes",
             e.to_string(),
