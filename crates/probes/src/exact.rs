@@ -138,8 +138,8 @@ mod own {
 
 impl Probes {
     pub(crate) fn exact_exe_write(&self, exe_id: u32, waits: &ExactWaits) -> Result<(), Error> {
-        let exact = self.skel.maps.rodata_data.as_deref();
-        if exact.is_none_or(|r| r.exact_on == 0) {
+        let exact = &self.skel.maps.rodata_data;
+        if exact.as_ref().is_none_or(|r| r.exact_on == 0) {
             return Ok(());
         }
         self.maps()

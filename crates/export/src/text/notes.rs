@@ -142,6 +142,9 @@ fn gaps(snapshot: &Snapshot) -> Vec<(bool, String)> {
         gaps.push((true, text.to_owned()));
     }
     gaps.extend(sampling(snapshot).map(|text| (true, text)));
+    for why in &snapshot.sampling.exact_missing {
+        gaps.push((true, format!("{}.", clean(why))));
+    }
     for g in &snapshot.sampling.guards {
         gaps.push((
             true,
