@@ -53,6 +53,8 @@ const STAND_FOR: &[(&str, S)] = &[
     ("net/http.(*Transport).getConn", S::NetUpstreamConnect),
     ("net.(*Resolver).lookupIPAddr", S::NetDns),
     ("net.(*Resolver).lookupIP", S::NetDns),
+    // LookupHost and its like: two goroutines ask, for either family.
+    ("net.(*Resolver).goLookupIPCNAMEOrder", S::NetDns),
     ("net.cgoLookupIP", S::NetDns),
     ("net/http.(*http2requestBody).Read", S::NetClientRead),
     (
