@@ -25,6 +25,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "files.h"
 #include "wall.h"
 #include "timeline.h"
+#include "exact.h"
 #include "requests.h"
 #include "handshake.h"
 #include "incoming.h"

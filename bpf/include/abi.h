@@ -375,6 +375,70 @@ struct gs_cpu_key {
 	__u32 kernel;
 };
 #define GS_CPU_TICKS 4096
+/* --exact: what a request's own goroutine does between calls, from the runtime's own changes of its status
+ * (exact.h). In the order of user space's `Measured`. */
+enum gs_exact_state {
+	GS_X_RUNQ_GO = 0, /* ready, and not running yet */
+	GS_X_THROTTLED,	  /* the same, while its cgroup keeps threads of its process from running */
+	GS_X_LOCK,
+	GS_X_CHANNEL,
+	GS_X_TIMER,
+	GS_X_GC,
+	GS_X_CLIENT_READ, /* by a library's helper goroutine, as are those that follow */
+	GS_X_CLIENT_WRITE,
+	GS_X_UPSTREAM_CONNECT,
+	GS_X_UPSTREAM_READ,
+	GS_X_UPSTREAM_WRITE,
+	GS_X_DNS,
+	GS_X_UNKNOWN,
+	GS_X_TOTAL,	 /* of requests that were measured: all of it */
+	GS_X_IO,	 /* for a descriptor: gs_wall has that */
+	GS_X_STATES = 16,
+};
+/* In gs_exact_exe.reasons, beside the state. */
+#define GS_X_STACK 0x10	   /* a function on the stack may say better */
+#define GS_X_RECEIVES 0x20 /* a timer's channel may be meant */
+struct gs_exact {
+	__u64 begin_ns; /* gs_conn.begin_ns: whose it is */
+	__u64 since;	/* when it ceased to run, or was made ready; 0: it runs */
+	__u64 ran;	/* when it began to run */
+	__u64 stopped_at;   /* gs_exact_slot's totals when it was made ready */
+	__u64 throttled_at;
+	__u32 state;
+	__u32 ready;
+	__u64 ns[GS_X_STATES];
+};
+/* The same, summed by leaf and CPU over requests that ended. */
+struct gs_exact_sums {
+	__u64 ns[GS_X_STATES];
+};
+/* What concerns all goroutines of a process. */
+struct gs_exact_slot {
+	__u64 since_ns; /* its changes of status are seen since then; 0: they are not */
+	__u64 stopped_since; /* the world stands still */
+	__u64 stopped_ns;
+	__u64 throttled_since;
+	__u64 throttled_ns;
+};
+/* What an executable says of how its goroutines wait. */
+#define GS_X_REASONS 64
+#define GS_X_FUNCTIONS 64
+struct gs_exact_exe {
+	__u32 off_reason;
+	__u32 off_sp;
+	__u32 off_bp;	    /* 0: not known */
+	__u32 off_waiting;  /* 0: timers' channels cannot be told */
+	__u32 sudog_c;
+	__u32 hchan_elemtype;
+	__u8 reasons[GS_X_REASONS]; /* by number */
+	/* Functions that stand for something, link-time, by their beginnings; the first is nothing. */
+	__u64 begins[GS_X_FUNCTIONS];
+	__u64 ends[GS_X_FUNCTIONS];
+	__u8 states[GS_X_FUNCTIONS];
+};
+/* Cookies of the probes at changes of status. */
+#define GS_X_PARKS 1 /* the goroutine says why; elsewhere it is the collector */
+#define GS_X_STARTS 2 /* the world is started, not stopped; beside GS_HOOK_JBE */
 
 /* Requests in flight that are not in `near_conns`, for whoever looks at some of them: a place follows
  * from the key, the last to come has it. */
@@ -555,6 +619,8 @@ enum gs_counter {
 	GS_CNT_INFLIGHT,	/* requests that began before the attach */
 	GS_CNT_TIMELINES_FULL,	/* requests that found no room to be kept whole */
 	GS_CNT_TIMELINES_LIMITED, /* slow ones, beyond the rate or the ring */
+	GS_CNT_EXACT_HITS,	/* of the probes of --exact */
+	GS_CNT_EXACT_FULL,	/* requests that found no place in `exacts` */
 	GS_CNT_MAX,
 };
 

@@ -19,6 +19,8 @@ __u64 tail_ns[GS_MAX_NR] = {};
 const volatile __u32 keeps_timelines = 0;
 const volatile __u32 slowest_kept = 0;
 const volatile __u64 slow_ns = 0;
+/* --exact. What it takes is not in the programs without it. */
+const volatile __u32 exact_on = 0;
 /* Next free ids. */
 __u32 next_node = GS_FIRST_NODE;
 __u32 next_slot = 0;
@@ -244,6 +246,36 @@ struct {
 	__type(value, struct gs_handshake);
 } handshakes SEC(".maps");
 
+/* --exact; else these have room for one. Full: that request's time between calls counts as not measured. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u64);
+	__type(value, struct gs_exact);
+} exacts SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct gs_exact_sums);
+} exact_ledgers SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GS_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, struct gs_exact_slot);
+} exact_slots SEC(".maps");
+/* By exe_id. Full: that executable's waits are unknown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct gs_exact_exe);
+} exact_exes SEC(".maps");
+
 /* Full: partial request lines and pipelined requests are lost to (other); counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -384,6 +416,8 @@ static __always_inline void conn_delete(__u64 key)
 {
 	struct gs_conn *c = conn_near(key);
 
+	if (exact_on)
+		bpf_map_delete_elem(&exacts, &key);
 	if (c) {
 		c->kind = GS_K_NONE;
 	} else {

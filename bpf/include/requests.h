@@ -35,6 +35,8 @@ __noinline int request_end(struct gs_conn *c, __u64 key, __u64 end, __u32 aborte
 			count(GS_CNT_REQUESTS);
 			record(c->leaf, GS_NR_REQUEST, res, end - c->begin_ns);
 			wall_end(c, key, end - c->begin_ns);
+			if (exact_on)
+				exact_end(c, key, end - c->begin_ns);
 		}
 	}
 	c->active = 0;

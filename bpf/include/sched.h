@@ -12,8 +12,11 @@ static __always_inline void throttle_note(struct gs_thread *t, int more)
 	__u32 zero = 0, slot = t->slot;
 	struct near_high *high = bpf_map_lookup_elem(&near_highs, &zero);
 
-	if (high && slot < CONN_SLOTS)
+	if (high && slot < CONN_SLOTS) {
 		__sync_fetch_and_add(&high->throttled[slot], more);
+		if (exact_on)
+			exact_throttled(slot, high->throttled[slot]);
+	}
 }
 
 /* The goroutine that a thread computes for, if it is one that serves a request itself. */

@@ -3,7 +3,7 @@
 mod support;
 
 use gostall_export::{Clock, Exporter, Json, Text, TextOptions, width};
-use gostall_model::{Arch, GuardAct, GuardAction, Model, Sampling, Snapshot};
+use gostall_model::{Arch, ExactCost, GuardAct, GuardAction, Model, Overhead, Sampling, Snapshot};
 use support::{crowd, idle, kept, orders, snapshot};
 
 fn page(snapshot: &Snapshot, options: TextOptions) -> String {
@@ -71,6 +71,7 @@ fn a_sampled_run() {
         one_request_in: 100,
         syscalls: Some(vec!["write".to_owned(), "fsync".to_owned()]),
         slower_than_ns: 1_000_000,
+        exact_missing: vec!["pid 7 is not measured exactly".to_owned()],
         guards: vec![GuardAction {
             action: GuardAct::SamplingRaised,
             after_ns: 3_000_000_000,
@@ -79,8 +80,27 @@ fn a_sampled_run() {
     });
     let text = page(&snapshot(model), at(80));
     assert!(text.contains("After 3.00s: too much."), "{text}");
+    assert!(text.contains("! pid 7 is not measured exactly"), "{text}");
     assert!(
         text.contains("Sampled: one request in 100; only write, fsync; only calls slower than"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_exact_costs() {
+    let mut model = orders();
+    model.set_overhead(Overhead {
+        exact: Some(ExactCost {
+            hits: 12_340,
+            ns_per_hit: Some(912.3),
+            cpu_fraction: Some(0.0113),
+        }),
+        ..Overhead::default()
+    });
+    let text = page(&snapshot(model), at(120));
+    assert!(
+        text.contains("--exact: 12,340 probe hits at 912ns, 1.1% of a CPU"),
         "{text}"
     );
 }

@@ -250,6 +250,20 @@ pub struct Overhead {
     pub agent_cpu_fraction: Option<f64>,
     /// Resident memory of this program, bytes.
     pub agent_rss_bytes: Option<u64>,
+    /// What the probes of `--exact` cost; absent without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<ExactCost>,
+}
+
+/// What the probes of `--exact` cost the target, besides all else.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct ExactCost {
+    /// Changes of goroutines' status seen.
+    pub hits: u64,
+    /// What one costs: the way into the kernel and back, measured on gostall itself, and our program's run time.
+    pub ns_per_hit: Option<f64>,
+    /// All of them as a share of one CPU (1.0: one whole CPU).
+    pub cpu_fraction: Option<f64>,
 }
 
 /// What was left out on request. The default is full coverage.
@@ -264,6 +278,9 @@ pub struct Sampling {
     /// Only calls at least this slow were recorded, ns; 0 means all.
     #[serde(default)]
     pub slower_than_ns: u64,
+    /// Why `--exact` measures less than was asked, a line per executable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exact_missing: Vec<String>,
     /// What gostall's guards did to stay within its budgets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<GuardAction>,
@@ -277,6 +294,8 @@ pub enum GuardAct {
     SamplingRaised,
     /// No more single calls were kept.
     SnapshotsStopped,
+    /// The probes of `--exact` were taken away; the ledger is sampled.
+    ExactStopped,
     /// The probes were taken away; the window ended.
     Detached,
 }
@@ -320,6 +339,9 @@ pub struct Losses {
     pub goroutines_full: u64,
     /// Connections that found no room in the table.
     pub connections_full: u64,
+    /// Changes of a goroutine's status whose request found no room in the table of `--exact`.
+    #[serde(default)]
+    pub exact_full: u64,
     /// Requests whose early calls found no room while the endpoint was unknown.
     pub stash_full: u64,
     /// Paths that found no room in the trie: charged to `(other)`.

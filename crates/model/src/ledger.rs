@@ -2,7 +2,9 @@
 //! network, time without a processor. The rest is computing and waiting within the Go runtime; it is split by what
 //! goroutines were found doing, and what was never found is `unknown`.
 
-use std::collections::BTreeMap;
+mod split;
+
+pub(crate) use split::{Times, split};
 
 macro_rules! states {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal, $label:literal;)+) => {
@@ -192,6 +194,48 @@ times! {
     }
 }
 
+times! {
+    /// What goroutines did between calls, measured (`--exact`), ns. What is left is computing.
+    #[allow(missing_docs, reason = "each is a state's name")]
+    Measured: u64 {
+        runq_go,
+        throttled,
+        lock,
+        channel,
+        timer,
+        gc,
+        client_read,
+        client_write,
+        upstream_connect,
+        upstream_read,
+        upstream_write,
+        dns,
+        unknown,
+        /// All of the time of the requests that were measured.
+        total,
+    }
+}
+
+impl Measured {
+    fn waits(&self) -> [(LedgerState, u64); 13] {
+        [
+            (S::RunqGo, self.runq_go),
+            (S::Throttled, self.throttled),
+            (S::Lock, self.lock),
+            (S::Channel, self.channel),
+            (S::Timer, self.timer),
+            (S::Gc, self.gc),
+            (S::NetClientRead, self.client_read),
+            (S::NetClientWrite, self.client_write),
+            (S::NetUpstreamConnect, self.upstream_connect),
+            (S::NetUpstreamRead, self.upstream_read),
+            (S::NetUpstreamWrite, self.upstream_write),
+            (S::NetDns, self.dns),
+            (S::Unknown, self.unknown),
+        ]
+    }
+}
+
 impl Samples {
     /// Counts a look that stands for so long.
     pub fn count(&mut self, doing: Doing, us: u64) {
@@ -303,160 +347,5 @@ impl Found {
         deep.add(&self.others);
         deep.looks = looks;
         Some(deep)
-    }
-}
-
-/// The same, with what awaited goroutines were doing in the place of waits for them, where any was seen.
-pub(crate) fn split_deep(
-    total_ns: u64,
-    exact: &Exact,
-    found: &Found,
-) -> Option<BTreeMap<String, u64>> {
-    found.deep().map(|deep| split(total_ns, exact, &deep))
-}
-
-/// Fewer looks than this say nothing of a large part of the time; of a small part one is enough, for it cannot be far
-/// off.
-const ENOUGH: u64 = 3;
-const SMALL: f64 = 0.12;
-
-/// Time that is shared out.
-struct Rest {
-    left: u64,
-    out: BTreeMap<LedgerState, u64>,
-}
-
-impl Rest {
-    /// Gives a state so much, or what is left.
-    fn take(&mut self, state: LedgerState, ns: u64) {
-        let ns = ns.min(self.left);
-        self.left -= ns;
-        *self.out.entry(state).or_default() += ns;
-    }
-}
-
-/// Splits `total_ns` completely: the states' sum is it.
-pub(crate) fn split(total_ns: u64, exact: &Exact, samples: &Samples) -> BTreeMap<String, u64> {
-    let mut rest = Rest {
-        left: total_ns,
-        out: BTreeMap::new(),
-    };
-    for (state, ns) in [
-        (S::CpuKernel, exact.cpu_kernel),
-        (S::RunqOs, exact.runq),
-        (S::Throttled, exact.throttled),
-        (S::SyscallDisk, exact.disk),
-        (S::SyscallPipe, exact.pipe),
-        (S::SyscallLock, exact.lock),
-        (S::SyscallOther, exact.other),
-        (S::NetClientRead, exact.client_read),
-        (S::NetClientWrite, exact.client_write),
-        (S::NetUpstreamConnect, exact.upstream_connect),
-        (S::NetUpstreamRead, exact.upstream_read),
-        (S::NetUpstreamWrite, exact.upstream_write),
-        (S::NetDns, exact.dns),
-    ] {
-        rest.take(state, ns);
-    }
-    let waits = samples.waits();
-    let found = samples.running + waits.iter().map(|w| w.1).sum::<u64>();
-    let between = rest.left;
-    let small = (between as f64) < total_ns as f64 * SMALL;
-    let kept_off = [
-        (S::RunqOs, exact.runq_user),
-        (S::Throttled, exact.throttled_user),
-        (S::SyscallDisk, exact.fault),
-    ];
-    for (state, ns) in kept_off {
-        rest.take(state, ns);
-    }
-    if found > 0 && (samples.looks >= ENOUGH || small) {
-        // Who was kept from a processor was found running, too.
-        let off: u64 = kept_off.iter().map(|k| k.1).sum();
-        let share = |n: u64| between as f64 * n as f64 / found as f64;
-        let running = (share(samples.running) - off as f64).max(0.0);
-        let waiting: f64 = waits.iter().map(|w| share(w.1)).sum();
-        let scale = if running + waiting > 0.0 {
-            rest.left as f64 / (running + waiting)
-        } else {
-            0.0
-        };
-        for (state, n) in waits {
-            rest.take(state, (share(n) * scale) as u64);
-        }
-        rest.take(S::CpuUser, (running * scale) as u64);
-        // What rounding left over.
-        if scale > 0.0 && rest.left < 64 {
-            let most = rest.out.iter().max_by_key(|e| *e.1).map(|e| *e.0);
-            if let Some(most) = most {
-                rest.take(most, u64::MAX);
-            }
-        }
-    }
-    rest.take(S::Unknown, u64::MAX);
-    rest.out
-        .into_iter()
-        .filter(|(_, ns)| *ns > 0)
-        .map(|(state, ns)| (state.name().to_owned(), ns))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sum(ledger: &BTreeMap<String, u64>) -> u64 {
-        ledger.values().sum()
-    }
-
-    #[test]
-    fn what_was_never_found_is_unknown() {
-        let exact = Exact {
-            cpu_kernel: 300,
-            ..Exact::default()
-        };
-        let ledger = split(1000, &exact, &Samples::default());
-        assert_eq!(ledger["cpu_kernel"], 300);
-        assert_eq!(ledger["unknown"], 700);
-    }
-
-    #[test]
-    fn the_rest_is_split_by_what_was_found() {
-        let exact = Exact {
-            cpu_kernel: 200_000,
-            runq_user: 100_000,
-            ..Exact::default()
-        };
-        let mut samples = Samples {
-            looks: 100,
-            running: 50,
-            timer: 50,
-            ..Samples::default()
-        };
-        samples.count(Doing::InCall, 1000);
-        let ledger = split(1_000_000, &exact, &samples);
-        assert_eq!(ledger["runq_os"], 100_000);
-        assert_eq!(ledger["timer"], 400_000);
-        assert_eq!(ledger["cpu_user"], 300_000);
-        assert_eq!(sum(&ledger), 1_000_000);
-    }
-
-    #[test]
-    fn the_sum_is_the_whole_whatever_is_said() {
-        let samples = Samples {
-            looks: 15,
-            running: 3,
-            lock: 5,
-            channel: 7,
-            ..Samples::default()
-        };
-        for total in [0, 1, 99, 12_345, u64::MAX / 4] {
-            let exact = Exact {
-                disk: 77,
-                fault: 5,
-                ..Exact::default()
-            };
-            assert_eq!(sum(&split(total, &exact, &samples)), total);
-        }
     }
 }

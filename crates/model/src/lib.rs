@@ -30,7 +30,7 @@ pub use handshakes::{Step, Tls};
 pub use hist::{BUCKETS, Histogram, QUANTILE_ERROR, bucket_bounds, bucket_of, rank};
 pub use input::*;
 pub use labels::{Label, Owner};
-pub use ledger::{Awaited, Doing, Exact, Found, LedgerState, Samples};
+pub use ledger::{Awaited, Doing, Exact, Found, LedgerState, Measured, Samples};
 pub use memory::{Memory, Paging, PerCycle};
 pub use model::Model;
 pub use role::Role;

@@ -11,7 +11,7 @@ use crate::input::{
     REQUEST_UNROUTED, Sampling, SeriesKey, Tail, TargetInfo, Window,
 };
 use crate::labels::{self, Labels, LeafStats, Owner, Sources};
-use crate::ledger::{Exact, Found};
+use crate::ledger::{Exact, Found, Measured, Times};
 use crate::memory::Paging;
 use crate::report;
 use crate::route::Route;
@@ -35,7 +35,7 @@ pub struct Model {
     pub(crate) protocols: HashMap<u32, Protocol>,
     pub(crate) tails: Tails,
     pub(crate) slowest: Slowest,
-    pub(crate) times: HashMap<u32, (Exact, Found)>,
+    pub(crate) times: HashMap<u32, Times>,
     pub(crate) background: Vec<Background>,
     pub(crate) cpu: Option<CpuByRole>,
     pub(crate) what_if: bool,
@@ -113,12 +113,21 @@ impl Model {
 
     /// Adds what the kernel saw exactly of the time of a leaf's requests.
     pub fn add_exact(&mut self, leaf: u32, exact: &Exact) {
-        self.times.entry(leaf).or_default().0.add(exact);
+        self.times.entry(leaf).or_default().exact.add(exact);
     }
 
     /// Adds what goroutines serving a leaf's requests were found doing.
     pub fn add_found(&mut self, leaf: u32, found: &Found) {
-        self.times.entry(leaf).or_default().1.add(found);
+        self.times.entry(leaf).or_default().found.add(found);
+    }
+
+    /// Adds what was measured between calls of a leaf's requests.
+    pub fn add_measured(&mut self, leaf: u32, measured: &Measured) {
+        let times = self.times.entry(leaf).or_default();
+        times
+            .measured
+            .get_or_insert_with(Measured::default)
+            .add(measured);
     }
 
     /// Sets what goroutines of no request did, and who computed.

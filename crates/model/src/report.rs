@@ -14,7 +14,7 @@ use crate::input::{
     Tail,
 };
 use crate::labels::{Label, Labels, Owner};
-use crate::ledger::{self, Exact, Found};
+use crate::ledger::{self, Times};
 use crate::memory::Memory;
 use crate::model::Model;
 use crate::role::Role;
@@ -36,8 +36,7 @@ struct Gathered {
     statuses: BTreeMap<u16, u64>,
     protocol: Option<Protocol>,
     calls: Calls,
-    exact: Exact,
-    found: Found,
+    times: Times,
     faults: u64,
     moved: Moved,
 }
@@ -98,10 +97,9 @@ pub(crate) fn build(model: &Model, labels: &Labels) -> Snapshot {
             }
         }
     }
-    for (leaf, (exact, found)) in &model.times {
+    for (leaf, times) in &model.times {
         if let Some(gathered) = endpoints.get_mut(labels.label(*leaf)) {
-            gathered.exact.add(exact);
-            gathered.found.add(found);
+            gathered.times.add(times);
         }
     }
     for (leaf, n) in &model.faults {
@@ -350,6 +348,7 @@ impl Gathered {
     }
 
     fn finish(self, label: &Label, arch: Arch) -> Endpoint {
+        let split = ledger::split(self.requests.sum_ns(), &self.times);
         Endpoint {
             method: label.method.clone(),
             route: label.route.clone(),
@@ -361,8 +360,9 @@ impl Gathered {
                 .into_iter()
                 .map(|(status, n)| (status.to_string(), n))
                 .collect(),
-            ledger: ledger::split(self.requests.sum_ns(), &self.exact, &self.found.own),
-            ledger_deep: ledger::split_deep(self.requests.sum_ns(), &self.exact, &self.found),
+            ledger: split.ledger,
+            ledger_deep: split.deep,
+            ledger_sampled: split.sampled,
             latency: Latency::from(self.requests),
             page_faults: self.faults,
             syscalls: rows(self.calls, arch),

@@ -130,6 +130,9 @@ pub struct Endpoint {
     /// Page faults of the requests' goroutines in the program's own code, those of requests still in flight too.
     #[serde(default)]
     pub page_faults: u64,
+    /// The same as it is without `--exact`, where `ledger` was measured; else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_sampled: Option<BTreeMap<String, u64>>,
     /// Syscalls by name and result, the greatest total first.
     pub syscalls: Vec<SyscallStat>,
 }

@@ -31,6 +31,9 @@ plain!(
     gs_ledger,
     gs_timeline,
     gs_moment,
+    gs_exact_exe,
+    gs_exact_slot,
+    gs_exact_sums,
     gs_counters,
     gs_cpu_key,
     exe_key

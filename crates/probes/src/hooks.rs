@@ -6,6 +6,7 @@ use gostall_bpf::abi;
 use libbpf_rs::{Link, ProgramMut, UprobeMultiOpts};
 
 use crate::error::Error;
+use crate::exact::ExactSites;
 use crate::loader::Probes;
 
 /// See [`Hook::cookie`].
@@ -91,6 +92,8 @@ pub struct Hooks {
     pub routers: Vec<Hook>,
     /// What cannot be probed, and what is not seen for that.
     pub missing: Vec<String>,
+    /// Those that tell exactly what goroutines do between calls.
+    pub exact: ExactSites,
 }
 
 /// A set that comes and goes as one.
@@ -111,6 +114,7 @@ pub(crate) struct HookLinks {
     handlers: Vec<Link>,
     frames: Vec<Link>,
     routers: Vec<Link>,
+    pub(crate) exact: Vec<Link>,
 }
 
 impl HookLinks {
@@ -121,6 +125,7 @@ impl HookLinks {
             &mut self.handlers,
             &mut self.frames,
             &mut self.routers,
+            &mut self.exact,
         ];
         let leaving: Vec<_> = sets.into_iter().flat_map(drop_behind).collect();
         for thread in leaving {
@@ -131,7 +136,7 @@ impl HookLinks {
 
 /// Takes links away without waiting (the ring buffer would overflow meanwhile), side by side: each site is hit until
 /// its link's turn comes.
-fn drop_behind(links: &mut Vec<Link>) -> Vec<std::thread::JoinHandle<()>> {
+pub(crate) fn drop_behind(links: &mut Vec<Link>) -> Vec<std::thread::JoinHandle<()>> {
     links
         .drain(..)
         .map(|link| std::thread::spawn(move || drop(link)))
@@ -139,7 +144,7 @@ fn drop_behind(links: &mut Vec<Link>) -> Vec<std::thread::JoinHandle<()>> {
 }
 
 /// Attaches a program at file offsets, each with its cookie.
-fn multi(
+pub(crate) fn multi(
     program: &ProgramMut<'_>,
     path: &Path,
     sites: &[(u64, u64)],

@@ -9,6 +9,7 @@ mod bytes;
 mod clocks;
 mod error;
 mod event;
+mod exact;
 mod hooks;
 mod inflight;
 mod loader;
@@ -23,12 +24,13 @@ mod walls;
 pub use clocks::{CPU_REQUEST, CpuTicks};
 pub use error::Error;
 pub use event::{Call, Event, FdSeen};
+pub use exact::{EXACT_JBE, EXACT_PARKS, EXACT_STARTS, ExactSites, ExactWaits, TimerOffsets, Wait};
 pub use hooks::{
     HOOK_ARG_SHIFT, HOOK_GRPC, HOOK_MATCHED, HOOK_REG_SHIFT, HOOK_STATUS_SHIFT, Hook, HookKind,
     HookSet, Hooks,
 };
 pub use inflight::{Child, InFlight, Request};
-pub use loader::Probes;
+pub use loader::{Extras, Probes};
 pub use process::{GoMaps, HttpOffsets, Layout, RolePc, SlotState};
 pub use read::{Counters, Protocols};
 pub use stats::{RunStats, RunTotals};

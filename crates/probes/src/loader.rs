@@ -5,7 +5,7 @@ use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
-use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, abi, types};
+use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, OpenGostallSkel, abi, types};
 use gostall_model::Arch;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{Iter, Link, OpenObject, PrintLevel};
@@ -74,10 +74,26 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
     Error::Load { why }
 }
 
+/// What is recorded beyond the ordinary. Without it, it is no part of the loaded programs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Requests that are kept whole.
+    pub keep: Keep,
+    /// Reads and writes on clients' connections are told from others, which costs each some 100 ns: what changes would
+    /// save can be said.
+    pub what_if: bool,
+    /// What goroutines do between calls is measured, not sampled: with what [`crate::HookSet::Exact`] takes.
+    pub exact: bool,
+}
+
 impl Probes {
-    /// Loads programs and maps. Nothing is attached yet, and nobody is watched. With `what_if` requests' reads and
-    /// writes are told apart, which costs each of them some 100 ns; without, it is no part of the programs.
-    pub fn load(arch: Arch, keep: Keep, what_if: bool) -> Result<Self, Error> {
+    /// Loads programs and maps. Nothing is attached yet, and nobody is watched.
+    pub fn load(arch: Arch, extras: Extras) -> Result<Self, Error> {
+        let Extras {
+            keep,
+            what_if,
+            exact,
+        } = extras;
         keep_warnings();
         // The skeleton borrows this for its whole life; a few bytes per session stay behind.
         let object: &'static mut MaybeUninit<OpenObject> =
@@ -91,6 +107,7 @@ impl Probes {
             rodata.slowest_kept = keep.slowest.min(abi::GS_SLOWEST_MAX);
             rodata.slow_ns = keep.slow_ns.unwrap_or(0);
             rodata.what_if = what_if.into();
+            rodata.exact_on = exact.into();
         }
         if keep == Keep::default() {
             // Its places are there from the beginning: some 23 MB.
@@ -98,6 +115,9 @@ impl Probes {
                 .timelines
                 .set_max_entries(1)
                 .map_err(|e| load_error(&e))?;
+        }
+        if !exact {
+            leave_exact_out(&mut open).map_err(|e| load_error(&e))?;
         }
         let skel = open.load().map_err(|e| load_error(&e))?;
         let ring = Ring::new(&skel.maps.events)?;
@@ -202,6 +222,17 @@ impl Probes {
         let p = &self.skel.progs;
         [p.on_sys_enter.as_fd(), p.on_sys_exit.as_fd()]
     }
+}
+
+/// Without --exact neither its programs are loaded nor is there room in its maps.
+fn leave_exact_out(open: &mut OpenGostallSkel<'_>) -> Result<(), libbpf_rs::Error> {
+    open.progs.on_status.set_autoload(false);
+    open.progs.on_world.set_autoload(false);
+    let maps = &mut open.maps;
+    maps.exacts.set_max_entries(1)?;
+    maps.exact_ledgers.set_max_entries(1)?;
+    maps.exact_slots.set_max_entries(1)?;
+    maps.exact_exes.set_max_entries(1)
 }
 
 /// Hashes of paths must not be predictable to whoever sends requests.

@@ -8,6 +8,7 @@ use libbpf_rs::{MapCore, MapFlags};
 
 use crate::bytes;
 use crate::error::Error;
+use crate::exact::ExactWaits;
 use crate::hooks::Hooks;
 use crate::loader::Probes;
 
@@ -50,6 +51,8 @@ pub struct Layout {
     pub http: HttpOffsets,
     /// Where those probes go.
     pub hooks: Hooks,
+    /// How its goroutines wait; `None`: not known.
+    pub exact: Option<ExactWaits>,
 }
 
 /// Fields of net/http's types, in bytes; `None`: not known, or not in this release.
@@ -172,6 +175,9 @@ impl Probes {
                 .role_pcs
                 .update(&key.to_ne_bytes(), &r.leaf.to_ne_bytes(), MapFlags::ANY)
                 .map_err(Error::write("role_pcs"))?;
+        }
+        if let Some(exact) = layout.and_then(|l| l.exact.as_ref()) {
+            self.exact_exe_write(exe_id, exact)?;
         }
         Ok(exe_id)
     }

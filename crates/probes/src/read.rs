@@ -25,6 +25,8 @@ pub struct Counters {
     pub spawns_used: u64,
     /// Requests known by their handler.
     pub handled: u64,
+    /// Hits of the probes of [`crate::HookSet::Exact`].
+    pub exact_hits: u64,
     /// Everything that was lost or bounded.
     pub losses: Losses,
 }
@@ -163,6 +165,7 @@ impl Probes {
             spawns: at(abi::GS_CNT_LINEAGE_SPAWNS),
             spawns_used: at(abi::GS_CNT_LINEAGE_USED),
             handled: at(abi::GS_CNT_HANDLED),
+            exact_hits: at(abi::GS_CNT_EXACT_HITS),
             losses: Losses {
                 calls_lost: at(abi::GS_CNT_LOST) + self.missed_runs(),
                 ring_full: at(abi::GS_CNT_RING_FULL),
@@ -173,6 +176,7 @@ impl Probes {
                 snapshots_limited: at(abi::GS_CNT_TAIL_LIMITED),
                 goroutines_full: at(abi::GS_CNT_GOROUTINES_FULL),
                 connections_full: at(abi::GS_CNT_CONNS_FULL),
+                exact_full: at(abi::GS_CNT_EXACT_FULL),
                 stash_full: at(abi::GS_CNT_STASH_FULL),
                 paths_full: at(abi::GS_CNT_NODES_FULL),
                 malformed_requests: at(abi::GS_CNT_MALFORMED),

@@ -2,7 +2,7 @@
 //! clock reads a run, so it is switched on for moments only.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::error::Error;
 use crate::loader::Probes;
@@ -53,6 +53,15 @@ impl Probes {
             }
         }
         t
+    }
+
+    /// The same of the program at changes of goroutines' status.
+    pub fn exact_totals(&self) -> RunTotals {
+        let of = info(self.skel.progs.on_status.as_fd());
+        of.map_or_else(RunTotals::default, |i| RunTotals {
+            run_ns: i.run_time_ns,
+            runs: i.run_cnt,
+        })
     }
 
     /// Runs the kernel left out because the program was already running on that CPU.

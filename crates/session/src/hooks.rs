@@ -5,6 +5,8 @@
 use gostall_gobin::{Binary, Function, Site};
 use gostall_probes::{Hook, HookKind, Hooks};
 
+use crate::exact;
+
 /// A copy of HTTP/2.
 struct Http2 {
     /// What its types' methods begin with.
@@ -329,6 +331,7 @@ pub(crate) fn find(binary: &Binary, h2_status: Option<u32>) -> Hooks {
     }
     grpc(binary, &mut hooks);
     fasthttp(binary, &mut hooks);
+    hooks.exact = exact::sites(binary);
     // Without a beginning the ends are of no use.
     if !hooks.handlers.iter().any(|h| {
         matches!(

@@ -16,6 +16,7 @@ mod clock;
 mod cpu;
 mod describe;
 mod error;
+mod exact;
 mod handlers;
 mod hooks;
 mod lineage;

@@ -24,6 +24,7 @@ struct Running {
     since: Instant,
     check: Instant,
     totals: RunTotals,
+    exact: RunTotals,
     seen: u64,
 }
 
@@ -63,6 +64,8 @@ pub(crate) struct Meter {
     calls: u64,
     time: Duration,
     last: Option<Sample>,
+    exact: RunTotals,
+    with_exact: bool,
 }
 
 /// What one sample showed.
@@ -77,7 +80,8 @@ pub(crate) struct Sample {
 }
 
 impl Meter {
-    pub(crate) fn start(bystander_ns: f64) -> Self {
+    /// `exact`: the programs of --exact are there, too.
+    pub(crate) fn start(bystander_ns: f64, exact: bool) -> Self {
         let now = Instant::now();
         Self {
             began: now,
@@ -91,6 +95,8 @@ impl Meter {
             calls: 0,
             time: Duration::ZERO,
             last: None,
+            exact: RunTotals::default(),
+            with_exact: exact,
         }
     }
 
@@ -133,6 +139,7 @@ impl Meter {
                         since: now,
                         check: now + SAMPLE,
                         totals: probes.run_totals(),
+                        exact: self.exact_totals(probes),
                         seen: counters.seen,
                     });
                 }
@@ -150,6 +157,9 @@ impl Meter {
                 let runs = totals.runs.saturating_sub(r.totals.runs);
                 let calls = counters.seen.saturating_sub(r.seen);
                 let time = r.since.elapsed();
+                let exact = self.exact_totals(probes);
+                self.exact.run_ns += exact.run_ns.saturating_sub(r.exact.run_ns);
+                self.exact.runs += exact.runs.saturating_sub(r.exact.runs);
                 if calls >= ENOUGH_CALLS {
                     self.last = Some(Sample {
                         number: self.last.map_or(1, |s| s.number + 1),
@@ -165,6 +175,19 @@ impl Meter {
         }
     }
 
+    fn exact_totals(&self, probes: &Probes) -> RunTotals {
+        if self.with_exact {
+            probes.exact_totals()
+        } else {
+            RunTotals::default()
+        }
+    }
+
+    /// How long the program of --exact runs at a time, ns.
+    pub(crate) fn exact_run_ns(&self) -> Option<f64> {
+        (self.exact.runs > 0).then(|| self.exact.run_ns as f64 / self.exact.runs as f64)
+    }
+
     pub(crate) fn overhead(&self) -> Overhead {
         let wall = self.began.elapsed().as_secs_f64();
         let agent = usage::cpu_time().saturating_sub(self.cpu).as_secs_f64();
@@ -175,6 +198,7 @@ impl Meter {
             bpf_cpu_fraction: measured.then(|| self.run_ns as f64 / 1e9 / self.time.as_secs_f64()),
             agent_cpu_fraction: (wall > 0.0).then(|| agent / wall),
             agent_rss_bytes: Some(usage::rss_bytes()),
+            exact: None,
         }
     }
 }

@@ -108,6 +108,7 @@ fn layout(binary: &Binary, facts: &Facts) -> Result<Layout, String> {
             }),
         },
         hooks: hooks::find(binary, o.h2_state_status),
+        exact: None,
     })
 }
 
@@ -128,11 +129,16 @@ impl Program {
     pub fn read(file: &File) -> Result<Self, gostall_gobin::Error> {
         let binary = Binary::from_file(file)?;
         let facts = binary.facts();
-        let (layout, degraded) = match layout(&binary, &facts) {
+        let (mut layout, degraded) = match layout(&binary, &facts) {
             Ok(l) => (Some(l), None),
             Err(why) => (None, Some(why)),
         };
         let waits = Waits::read(&binary, &facts);
+        if let (Some(layout), Some(waits)) = (&mut layout, &waits)
+            && waits.knows_reasons()
+        {
+            layout.exact = Some(waits.exact());
+        }
         let symbols = binary.symbolizer();
         // What the look-ups touched would else stay in our resident memory.
         symbols.release_pages();
@@ -167,6 +173,19 @@ impl Program {
             None => Err("the goroutines' offsets are not known"),
             Some(w) if !w.knows_reasons() => Err("this Go's wait reasons are not known"),
             Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether `--exact` can measure what its goroutines do between calls; else why not.
+    pub fn exact(&self) -> Result<(), String> {
+        self.ledger()?;
+        match &self.layout {
+            Some(l) if l.hooks.exact.missing.is_empty() => Ok(()),
+            Some(l) => Err(format!(
+                "{}: not there, or inlined away",
+                l.hooks.exact.missing.join(", ")
+            )),
+            None => Err("the goroutines' offsets are not known".into()),
         }
     }
 

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use gostall_model::{
     Arch, Attribution, Model, Protocol, Route, Sampling, Snapshot, Tail, TargetInfo, Window,
 };
-use gostall_probes::{CpuTicks, Event, Filter, Keep, Probes, SlotState, TailRule};
+use gostall_probes::{CpuTicks, Event, Extras, Filter, Probes, SlotState, TailRule};
 use gostall_targets::{Launched, Selector, Target, maps};
 
 use crate::cpu::Account;
 use crate::describe;
 use crate::error::Error;
+use crate::exact::Exact;
 use crate::handlers::Handlers;
 use crate::lineage::Lineage;
 use crate::overhead::Meter;
@@ -54,14 +55,12 @@ pub struct Options {
     pub filter: Filter,
     /// What is raised call by call.
     pub tail: TailRule,
-    /// Which requests are kept whole.
-    pub keep: Keep,
     /// The user's routes.
     pub routes: Vec<Route>,
     /// What the run may cost.
     pub guards: Guards,
-    /// Say what changes would save, which takes knowing reads and writes apart.
-    pub what_if: bool,
+    /// What is recorded beyond the ordinary.
+    pub extras: Extras,
     /// A file will be created for the result: the privilege to do so anywhere is kept.
     pub writes_file: bool,
 }
@@ -123,6 +122,7 @@ pub struct Session {
     guard: Guard,
     watchdog: Option<Watchdog>,
     sampler: Option<Sampler>,
+    exact: Option<Exact>,
 }
 
 impl std::fmt::Debug for Session {
@@ -219,8 +219,8 @@ impl Session {
     /// Changes what is recorded from now on. What was recorded before stays as it was.
     pub fn set_filter(&mut self, filter: Filter) {
         self.probes.set_filter(&filter);
-        self.model.set_sampling(sampling(&filter));
         self.filter = filter;
+        self.model.set_sampling(self.sampling());
     }
 
     /// Changes what is raised call by call from now on.
@@ -322,7 +322,27 @@ impl Session {
             self.lineage.attach(&mut self.probes, t);
             self.handlers.meet(&mut self.probes, t);
         }
+        self.measure(slot)
+    }
+
+    /// From now on this slot's requests are measured between calls, too, if that was asked for.
+    fn measure(&mut self, slot: u32) -> Result<(), Error> {
+        if let (Some(exact), Some(t)) = (&mut self.exact, self.slots.get(&slot)) {
+            let known = exact.missing.len();
+            exact.meet(&mut self.probes, slot, t)?;
+            self.notices.extend_from_slice(&exact.missing[known..]);
+            self.model.set_sampling(self.sampling());
+        }
         Ok(())
+    }
+
+    /// What is left out, by request or by guards, and what `--exact` cannot measure.
+    fn sampling(&self) -> Sampling {
+        Sampling {
+            guards: self.guard.acts().to_vec(),
+            exact_missing: self.exact.iter().flat_map(|e| e.missing.clone()).collect(),
+            ..sampling(&self.filter)
+        }
     }
 
     /// Names a call's owner for a live line.
@@ -373,7 +393,12 @@ impl Session {
         }
         self.probes.set_counting(false);
         let duration_ns = at.elapsed().as_nanos() as u64;
-        self.model.set_overhead(self.meter.overhead());
+        let mut overhead = self.meter.overhead();
+        if let Some(exact) = &self.exact {
+            let hits = self.probes.counters()?.exact_hits;
+            overhead.exact = Some(exact.cost(hits, self.meter.exact_run_ns(), duration_ns));
+        }
+        self.model.set_overhead(overhead);
         self.probes.detach();
         // What we started for the sake of the window ends with it.
         if let Some(l) = &mut self.launched {
@@ -450,6 +475,10 @@ impl Session {
         let model = &mut self.model;
         self.probes
             .walls(|leaf, exact| model.add_exact(leaf, exact))?;
+        if self.exact.is_some() {
+            self.probes
+                .measured(|leaf, measured| model.add_measured(leaf, measured))?;
+        }
         for (leaf, found) in self.sampler.iter().flat_map(Sampler::found) {
             model.add_found(leaf, &found);
         }
@@ -486,6 +515,7 @@ fn sampling(filter: &Filter) -> Sampling {
                 .collect()
         }),
         slower_than_ns: filter.slower_than_ns,
+        exact_missing: Vec::new(),
         guards: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@
 
 use gostall_gobin::{Binary, Facts, wait_reasons};
 use gostall_model::{BackgroundState as B, Doing, LedgerState as S};
+use gostall_probes::{ExactWaits, TimerOffsets, Wait};
 
 /// Statuses of a goroutine (runtime2.go); the bit that a scan sets is masked off.
 const SCAN: u32 = 0x1000;
@@ -52,6 +53,8 @@ const STAND_FOR: &[(&str, S)] = &[
     ("net/http.(*Transport).getConn", S::NetUpstreamConnect),
     ("net.(*Resolver).lookupIPAddr", S::NetDns),
     ("net.(*Resolver).lookupIP", S::NetDns),
+    // LookupHost and its like: two goroutines ask, for either family.
+    ("net.(*Resolver).goLookupIPCNAMEOrder", S::NetDns),
     ("net.cgoLookupIP", S::NetDns),
     ("net/http.(*http2requestBody).Read", S::NetClientRead),
     (
@@ -74,6 +77,8 @@ const STAND_FOR: &[(&str, S)] = &[
         "golang.org/x/net/http2.(*serverConn).writeDataFromHandler",
         S::NetClientWrite,
     ),
+    // Its background reader has been told to end: all that it still waits for is to run.
+    ("net/http.(*connReader).abortPendingRead", S::RunqGo),
     ("runtime.GC", S::Gc),
     ("runtime.gcStart", S::Gc),
     ("runtime.gcMarkDone", S::Gc),
@@ -238,6 +243,34 @@ impl Waits {
             functions: ranges(binary, STAND_FOR),
             pollers: ranges(binary, POLL_FOR),
         })
+    }
+
+    /// The same for the kernel side, which measures.
+    pub(crate) fn exact(&self) -> ExactWaits {
+        ExactWaits {
+            g_waitreason: self.offsets.reason,
+            g_sched_sp: self.offsets.sp,
+            g_sched_bp: self.offsets.bp,
+            timer: self.offsets.timer.map(|t| TimerOffsets {
+                g_waiting: t.waiting,
+                sudog_c: t.sudog_c as u32,
+                hchan_elemtype: t.hchan_elemtype as u32,
+            }),
+            reasons: self
+                .reasons
+                .iter()
+                .enumerate()
+                .map(|(reason, doing)| Wait {
+                    state: match doing {
+                        Doing::State(state) => Some(*state),
+                        Doing::Running | Doing::InCall => None,
+                    },
+                    stack: self.asks_for_stack(*doing),
+                    receives: self.receives(*doing, reason as u8),
+                })
+                .collect(),
+            functions: self.functions.clone(),
+        }
     }
 
     /// Whether a wait can be named.

@@ -25,10 +25,12 @@ Examples:
   sudo gostall report --port 8080 --slowest 5
   sudo gostall report --name 'api-*' --route '/api/users/{id}' --errno EMFILE,ETIMEDOUT
   sudo gostall report -- go test -run TestLoad ./...
+  sudo gostall report --port 8080 -d 3s --exact
 
 Privileges: root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE.
 Overhead: a few hundred ns per system call of the target; every report states what it measured.
           --sample lowers it, at the price of coverage, which the report states too.
+          --exact adds about a microsecond whenever a goroutine parks, is readied or runs.
 Exit codes: 0 done, 2 error."
 )]
 pub struct Args {
@@ -62,6 +64,10 @@ pub struct Args {
     /// Keep every request whole that takes at least so long, as 500ms (1000 at most)
     #[arg(long, value_name = "TIME", value_parser = value::latency, help_heading = "What to watch")]
     slow: Option<Duration>,
+    /// Measure what goroutines do between calls instead of sampling it, for short windows: uprobes
+    /// in the Go scheduler, whose cost the report states
+    #[arg(long, help_heading = "What to watch")]
+    exact: bool,
 
     #[command(flatten)]
     sampling: SamplingArgs,
@@ -106,6 +112,11 @@ pub struct GuardArgs {
     /// away and the report ends [default: 100us]
     #[arg(long, value_name = "TIME", value_parser = value::cost)]
     max_cost: Option<Duration>,
+
+    /// What --exact may cost, in per cent of one processor: above it for some seconds its probes
+    /// are taken away and the ledger is sampled [default: 50]
+    #[arg(long, value_name = "PERCENT", value_parser = value::percent, requires = "exact")]
+    exact_budget: Option<f64>,
 }
 
 impl GuardArgs {
@@ -117,6 +128,7 @@ impl GuardArgs {
             cost_ns: self
                 .max_cost
                 .map_or(default.cost_ns, |d| d.as_nanos() as f64),
+            exact: self.exact_budget.unwrap_or(default.exact),
         }
     }
 }
@@ -164,6 +176,8 @@ pub struct Report {
     pub snapshots: usize,
     /// Templates given by the user.
     pub routes: Vec<Route>,
+    /// Whether the ledger is measured.
+    pub exact: bool,
     /// Which calls are looked at.
     pub sampling: Sampling,
     /// How many of the slowest requests of each endpoint are kept whole.
@@ -207,6 +221,7 @@ impl Args {
             },
             snapshots: self.snapshots as usize,
             routes: self.routes,
+            exact: self.exact,
             sampling: self.sampling.check(),
             slowest: self.slowest.unwrap_or(0),
             slow: self.slow,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use gostall_export::{Clock, Exporter, Json, Text, TextOptions};
-use gostall_probes::{Filter, Keep, TailRule};
+use gostall_probes::{Extras, Filter, Keep, TailRule};
 use gostall_session::Options;
 
 use crate::cli::config::{Destination, Format, Sampling, Threshold};
@@ -79,13 +79,16 @@ fn options(config: &Report) -> Result<Options, Failure> {
             per_second: SNAPSHOTS_PER_SECOND,
             ..Default::default()
         },
-        keep: Keep {
-            slowest: config.slowest,
-            slow_ns: config.slow.map(nanos),
+        extras: Extras {
+            keep: Keep {
+                slowest: config.slowest,
+                slow_ns: config.slow.map(nanos),
+            },
+            what_if: config.what_if,
+            exact: config.exact,
         },
         routes,
         guards: config.guards,
-        what_if: config.what_if,
         writes_file: matches!(config.output.destination, Destination::File(_)),
     })
 }

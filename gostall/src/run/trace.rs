@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gostall_export::{Clock, EventExporter, TraceJson, TraceText};
 use gostall_model::Event;
-use gostall_probes::{Filter, Keep, TailRule};
+use gostall_probes::{Extras, Filter, TailRule};
 use gostall_session::{Guards, Options};
 
 use crate::cli::config::Format;
@@ -32,14 +32,13 @@ fn options(config: &Trace) -> Options {
             trace_stacks: config.stacks,
             ..Default::default()
         },
-        keep: Keep::default(),
+        extras: Extras::default(),
         routes: Vec::new(),
         // Every line costs, and was asked for.
         guards: Guards {
             cpu: None,
             ..Guards::default()
         },
-        what_if: false,
         // The file is open by then.
         writes_file: false,
     }

@@ -26,7 +26,7 @@ const slots = 16
 
 func newFiles(tmp, disk string) (*files, error) {
 	f := &files{locks: make(chan string, slots), synced: make(chan *os.File, slots)}
-	f.buffers.New = func() interface{} { return make([]byte, 256<<10) }
+	f.buffers.New = func() interface{} { return make([]byte, 1<<20) }
 	var err error
 	if f.dir, err = os.MkdirTemp(tmp, "gostall-waits-"); err != nil {
 		return nil, err

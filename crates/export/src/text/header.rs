@@ -1,6 +1,6 @@
 //! The head of the report: which process, how long, how much of it was seen, and at what cost.
 
-use gostall_model::{Snapshot, TargetInfo};
+use gostall_model::{ExactCost, Snapshot, TargetInfo};
 
 use super::{Page, wrap};
 use crate::{bytes, clean, count, duration, fraction, shorten_middle};
@@ -116,6 +116,18 @@ fn coverage(snapshot: &Snapshot, page: &Page) -> Vec<(String, String)> {
     items
 }
 
+/// `--exact: 12,340 probe hits at 900ns, 1.1% of a CPU`.
+fn exact_cost(exact: &ExactCost) -> String {
+    let mut text = format!("--exact: {} probe hits", count(exact.hits));
+    if let Some(ns) = exact.ns_per_hit {
+        text.push_str(&format!(" at {ns:.0}ns"));
+    }
+    if let Some(share) = exact.cpu_fraction {
+        text.push_str(&format!(", {} of a CPU", fraction(share)));
+    }
+    text
+}
+
 fn overhead(snapshot: &Snapshot) -> Vec<(String, String)> {
     let o = &snapshot.overhead;
     let mut items = Vec::new();
@@ -133,6 +145,9 @@ fn overhead(snapshot: &Snapshot) -> Vec<(String, String)> {
     }
     if let Some(rss) = o.agent_rss_bytes {
         items.push(wrap::plain(format!("{} resident", bytes(rss))));
+    }
+    if let Some(exact) = &o.exact {
+        items.push(wrap::plain(exact_cost(exact)));
     }
     if items.is_empty() {
         items.push(wrap::plain("not measured"));

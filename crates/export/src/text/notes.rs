@@ -67,6 +67,12 @@ fn gaps(snapshot: &Snapshot) -> Vec<(bool, String)> {
         ),
         (
             true,
+            l.exact_full,
+            "change of a goroutine's status",
+            "Not measured (--exact), for want of room",
+        ),
+        (
+            true,
             l.goroutines_full,
             "goroutine",
             "Not remembered, for want of room",
@@ -154,6 +160,9 @@ fn gaps(snapshot: &Snapshot) -> Vec<(bool, String)> {
         gaps.push((true, text.to_owned()));
     }
     gaps.extend(sampling(snapshot).map(|text| (true, text)));
+    for why in &snapshot.sampling.exact_missing {
+        gaps.push((true, format!("{}.", clean(why))));
+    }
     for g in &snapshot.sampling.guards {
         gaps.push((
             true,

@@ -71,6 +71,7 @@ fn head(model: &mut Model) {
         bpf_cpu_fraction: Some(0.0109),
         agent_cpu_fraction: Some(0.0042),
         agent_rss_bytes: Some(39_959_552),
+        exact: None,
     });
 }
 

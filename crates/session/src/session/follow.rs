@@ -196,6 +196,7 @@ impl Session {
             if let Some(t) = self.slots.get(&slot) {
                 self.lineage.attach(&mut self.probes, t);
             }
+            self.measure(slot)?;
         }
         Ok(slot)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gostall_model::{GuardAct, GuardAction};
 use gostall_targets::usage;
 
-use super::{Session, sampling};
+use super::Session;
 use crate::error::Error;
 
 /// What the run may cost.
@@ -21,6 +21,9 @@ pub struct Guards {
     pub memory_bytes: u64,
     /// What our programs may add to one system call, ns; above it they are detached.
     pub cost_ns: f64,
+    /// What the probes of `--exact` may take, as a share of one processor; above it they are detached and the ledger is
+    /// sampled.
+    pub exact: f64,
 }
 
 impl Default for Guards {
@@ -29,6 +32,7 @@ impl Default for Guards {
             cpu: Some(Self::CPU),
             memory_bytes: Self::MEMORY_BYTES,
             cost_ns: Self::COST_NS,
+            exact: Self::EXACT,
         }
     }
 }
@@ -41,6 +45,9 @@ impl Guards {
     /// 100 us: some two hundred times what is usual. On a virtual machine whose host has no time for it 50 us were
     /// measured, as a mean of seconds: that is the host's cost, and ends.
     pub const COST_NS: f64 = 100_000.0;
+    /// Half a processor: whoever asks for it accepts a cost (a saturated server was measured to take a seventh), but a
+    /// server that does little else than change its goroutines' status would stand still.
+    pub const EXACT: f64 = 0.5;
 }
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -54,6 +61,8 @@ const SAMPLES_ABOVE: u32 = 5;
 /// Below this share of a processor dear calls do no harm: cold caches make the calls of an idle
 /// server dear.
 const HARMLESS: f64 = 0.02;
+/// Looks in a row at which `--exact` takes more than it may.
+const EXACT_ABOVE: u32 = 3;
 /// The ring buffer is not left alone for longer than this.
 const LONGEST_TICK: Duration = Duration::from_secs(1);
 
@@ -68,6 +77,8 @@ pub(super) struct Guard {
     sample: u64,
     cost_above: u32,
     snapshots_stopped: bool,
+    exact_hits: u64,
+    exact_above: u32,
     acts: Vec<GuardAction>,
     pub(super) detached: bool,
 }
@@ -84,9 +95,16 @@ impl Guard {
             sample: 0,
             cost_above: 0,
             snapshots_stopped: false,
+            exact_hits: 0,
+            exact_above: 0,
             acts: Vec::new(),
             detached: false,
         }
+    }
+
+    /// What was done so far.
+    pub(super) fn acts(&self) -> &[GuardAction] {
+        &self.acts
     }
 
     /// The agent's share of a processor since the last look.
@@ -109,7 +127,7 @@ impl Session {
         self.guard.next = Instant::now() + LOOK;
         self.guard_cpu();
         self.guard_memory();
-        Ok(())
+        self.guard_exact()
     }
 
     /// Does what may wait for somebody else, as writing to a reader who has paused: that is no
@@ -134,9 +152,7 @@ impl Session {
             after_ns: self.elapsed().as_nanos() as u64,
             reason,
         });
-        let mut s = sampling(&self.filter);
-        s.guards = self.guard.acts.clone();
-        self.model.set_sampling(s);
+        self.model.set_sampling(self.sampling());
     }
 
     fn guard_cpu(&mut self) {
@@ -189,6 +205,36 @@ impl Session {
                 budget / 1_000_000
             ),
         );
+    }
+
+    /// Looked at once a second: so many hits since.
+    fn guard_exact(&mut self) -> Result<(), Error> {
+        let Some(exact) = &mut self.exact else {
+            return Ok(());
+        };
+        let hits = self.probes.counters()?.exact_hits;
+        let new = hits - self.guard.exact_hits;
+        self.guard.exact_hits = hits;
+        let cost = exact.cost(new, self.meter.exact_run_ns(), LOOK.as_nanos() as u64);
+        let bound = self.guard.bounds.exact;
+        let Some(share) = cost.cpu_fraction.filter(|share| *share > bound) else {
+            self.guard.exact_above = 0;
+            return Ok(());
+        };
+        self.guard.exact_above += 1;
+        if self.guard.exact_above < EXACT_ABOVE {
+            return Ok(());
+        }
+        exact.give_up(&mut self.probes)?;
+        self.act(
+            GuardAct::ExactStopped,
+            format!(
+                "--exact cost {:.1} % of a processor, more than --exact-budget {}: its probes were taken away, the ledger is sampled",
+                share * 100.0,
+                bound * 100.0
+            ),
+        );
+        Ok(())
     }
 
     fn guard_cost(&mut self) {

@@ -12,9 +12,10 @@ use gostall_targets::{Launch, Selector, Target};
 
 use super::follow::Follow;
 use super::guard::Guard;
-use super::{LIVE_TICK, Options, Session, Start, TICK, WARM_UP, WORDS, native_arch, sampling};
+use super::{LIVE_TICK, Options, Session, Start, TICK, WARM_UP, WORDS, native_arch};
 use crate::clock;
 use crate::error::Error;
+use crate::exact::Exact;
 use crate::handlers::Handlers;
 use crate::lineage::Lineage;
 use crate::overhead::{self, Meter};
@@ -30,7 +31,7 @@ impl Session {
         // Reading executables and loading programs take about as long as each other.
         let (ready, probes) = std::thread::scope(|scope| {
             let reading = scope.spawn(|| read(&mut programs, start));
-            let probes = Probes::load(native_arch(), options.keep, options.what_if);
+            let probes = Probes::load(native_arch(), options.extras);
             let read = reading
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -41,10 +42,10 @@ impl Session {
         probes.set_tail(&options.tail);
         let mut model = Model::new(native_arch());
         model.set_routes(options.routes.clone());
-        if options.keep != Keep::default() {
-            model.keep_slowest(options.keep.slowest as usize);
+        if options.extras.keep != Keep::default() {
+            model.keep_slowest(options.extras.keep.slowest as usize);
         }
-        model.set_what_if(options.what_if);
+        model.set_what_if(options.extras.what_if);
         let mut session = Self {
             probes,
             tick: if options.tail.trace { LIVE_TICK } else { TICK },
@@ -52,7 +53,7 @@ impl Session {
             slots: BTreeMap::new(),
             launched: None,
             model,
-            meter: Meter::start(0.0),
+            meter: Meter::start(0.0, false),
             bystander_ns: 0.0,
             clock_offset: clock::offset_ns(),
             opened: None,
@@ -70,15 +71,19 @@ impl Session {
             guard: Guard::new(options.guards),
             watchdog: None,
             sampler: None,
+            exact: None,
         };
+        if options.extras.exact {
+            session.exact = Some(Exact::new(&session.probes));
+        }
         match ready {
             Ready::Running { targets, selector } => session.begin_running(targets, &selector)?,
             Ready::Launch { launch, known } => session.begin_launch(launch, known)?,
         }
-        session.model.set_sampling(sampling(&options.filter));
+        session.model.set_sampling(session.sampling());
         // Refused by the kernel (a sandbox without capset), the run is as safe as it was.
         let _ = privileges::drop_to_needed(options.writes_file, session.launched.is_some());
-        session.sample(options.keep != Keep::default());
+        session.sample(options.extras.keep != Keep::default());
         session.guard = Guard::new(options.guards);
         session.watchdog = Some(Watchdog::start(watchdog::STALL, watchdog::exit));
         Ok(session)
@@ -95,6 +100,9 @@ impl Session {
         for t in self.slots.values() {
             self.lineage.attach(&mut self.probes, t);
             self.handlers.meet(&mut self.probes, t);
+        }
+        for slot in self.slots.keys().copied().collect::<Vec<_>>() {
+            self.measure(slot)?;
         }
         std::thread::sleep(WARM_UP);
         for slot in self.slots.keys() {
@@ -146,7 +154,7 @@ impl Session {
     }
 
     fn open(&mut self) {
-        self.meter = Meter::start(self.bystander_ns);
+        self.meter = Meter::start(self.bystander_ns, self.exact.is_some());
         self.probes.set_counting(true);
         self.opened = Some((clock::unix_ns(), Instant::now()));
     }

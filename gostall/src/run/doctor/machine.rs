@@ -1,6 +1,6 @@
 //! The kernel and our privileges.
 
-use gostall_probes::{Keep, Probes, RunStats};
+use gostall_probes::{Extras, Probes, RunStats};
 
 use super::Checks;
 
@@ -71,7 +71,7 @@ pub fn check(c: &mut Checks<'_>) {
         ),
         _ => c.ok("namespace", "the host's pid namespace"),
     }
-    match Probes::load(gostall_session::native_arch(), Keep::default(), false) {
+    match Probes::load(gostall_session::native_arch(), Extras::default()) {
         Err(e) => c.missing(
             "probes",
             e.to_string(),

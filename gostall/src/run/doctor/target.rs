@@ -165,6 +165,14 @@ fn handlers(c: &mut Checks<'_>, program: &Program) {
             "what goroutines wait for between calls is `unknown`",
         ),
     }
+    match program.exact() {
+        Ok(()) => c.ok("exact", "report --exact can measure what is else sampled"),
+        Err(why) => c.degraded(
+            "exact",
+            format!("report --exact samples, too: {why}"),
+            "none needed without --exact",
+        ),
+    }
     if hooks.routers.is_empty() {
         c.ok("routes", "clustered from paths; --route says more");
     } else {
