@@ -588,7 +588,8 @@ struct gs_route {
 	__u8 len;    /* of the router's template; 0: not learned */
 	__u8 early_len; /* of the template as it was when the last handler was called */
 	__u8 none;   /* the router knew no such path, or not this method */
-	__u8 pad[4];
+	__u8 refused; /* it did, and was answered 404 or 405 all the same */
+	__u8 pad[3];
 	__u8 text[GS_ROUTE_TEXT];
 	__u8 early[GS_ROUTE_TEXT];
 };

@@ -112,6 +112,7 @@ static __always_inline __u32 gorilla_text(__u8 *to, __u64 route)
 }
 
 static struct gs_route no_route = { .none = 1, .protos = GS_PROTO_HTTP1 };
+static struct gs_route refused_route = { .refused = 1, .protos = GS_PROTO_HTTP1 };
 
 /* The router matched a request of this leaf to nothing. */
 static __always_inline void route_none(__u32 leaf, struct gs_route *known)
@@ -120,6 +121,39 @@ static __always_inline void route_none(__u32 leaf, struct gs_route *known)
 		bpf_map_update_elem(&routes, &leaf, &no_route, BPF_NOEXIST);
 	else if (!known->none)
 		known->none = 1;
+}
+
+struct placeholder_look {
+	const __u8 *text;
+	__u32 found;
+};
+
+static long placeholder_char(__u32 i, void *ctx)
+{
+	struct placeholder_look *l = ctx;
+
+	if (i >= GS_ROUTE_TEXT)
+		return 1;
+	l->found = l->text[i] == ':' || l->text[i] == '*';
+	return l->found;
+}
+
+/* Is it a template and no path? */
+static __always_inline int has_placeholder(const __u8 *text)
+{
+	struct placeholder_look l = { .text = text };
+
+	bpf_loop(GS_ROUTE_TEXT, placeholder_char, &l, 0);
+	return l.found;
+}
+
+/* The router matched a request of this leaf, and its handler answered 404 or 405. */
+static __always_inline void route_refused(__u32 leaf, struct gs_route *known)
+{
+	if (!known)
+		bpf_map_update_elem(&routes, &leaf, &refused_route, BPF_NOEXIST);
+	else if (!known->refused)
+		known->refused = 1;
 }
 
 /* The answer to a request begins: what has the router made of it? Whether the text fits
@@ -164,6 +198,9 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 			c->unrouted = 1;
 			route_none(leaf, r);
 		}
+		/* A template that is too long. */
+		if (c->routed_object == GS_ROUTED_GORILLA && (c->status == 404 || c->status == 405))
+			route_refused(leaf, r);
 		return 0;
 	}
 	/* A mount point that found nothing below, or echo's own path in place of a template:
@@ -173,8 +210,12 @@ __noinline int route_learn(struct gs_conn *c, __u64 key)
 	if ((c->status == 404 || c->status == 405) &&
 	    (c->routed_object == GS_ROUTED_CONTEXT || c->routed_object == GS_ROUTED_GORILLA ||
 	     c->routed_object == GS_ROUTED_FIBER ||
-	     (at < GS_ROUTE_TEXT && fresh.text[at] == '*')))
+	     (at < GS_ROUTE_TEXT && fresh.text[at] == '*'))) {
+		/* echo leaves the path itself where it has found nothing. */
+		if (c->routed_object != GS_ROUTED_CONTEXT || has_placeholder(fresh.text))
+			route_refused(leaf, r);
 		return 0;
+	}
 	fresh.protos = r ? r->protos : GS_PROTO_HTTP1;
 	bpf_map_update_elem(&routes, &leaf, &fresh, BPF_ANY);
 	routes_idle = 0;

@@ -50,11 +50,6 @@ fn gin() {
 }
 
 #[test]
-fn echo() {
-    routed("echo");
-}
-
-#[test]
 fn gorilla() {
     routed("gorilla");
 }

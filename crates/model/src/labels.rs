@@ -89,6 +89,8 @@ pub(crate) struct Sources {
     pub(crate) learned: HashMap<u32, Vec<Box<str>>>,
     /// Leaves of which it said that it knows them not.
     pub(crate) none: HashSet<u32>,
+    /// Whether handlers were seen to answer 404 or 405.
+    pub(crate) handlers_refuse: bool,
     /// What clustering has found out.
     pub(crate) memory: Memory,
 }

@@ -162,6 +162,11 @@ impl Model {
         self.stale |= self.sources.none.insert(leaf);
     }
 
+    /// Says that a handler answered 404 or 405 to what the router had matched: not all such answers are the router's.
+    pub fn learn_refusal(&mut self) {
+        self.stale |= !std::mem::replace(&mut self.sources.handlers_refuse, true);
+    }
+
     /// Says which template the router matched for a leaf, in the router's own syntax. It relabels what was
     /// seen before, and all other leaves of the same method that it fits. Of several said for one leaf the first
     /// counts that fits its path; what fits it in no way was misread.
@@ -257,9 +262,16 @@ impl Model {
     fn relabel(&mut self) {
         let mut stats: HashMap<u32, LeafStats> = HashMap::new();
         // A router that matches what it knows, and was seen to refuse what it does not: what only ever got 404 and no
-        // template fits is refused, too, though it was not asked of each.
-        let strangers_are_routers =
-            !self.sources.learned.is_empty() && !self.sources.none.is_empty();
+        // template fits is refused, too, though it was not asked of each. Not so where handlers answer in that way.
+        let by_handler = |key: &SeriesKey| {
+            key.nr == NR_REQUEST
+                && matches!(key.res & REQUEST_STATUS_MASK, 404 | 405)
+                && self.sources.learned.contains_key(&key.leaf)
+        };
+        let strangers_are_routers = !self.sources.learned.is_empty()
+            && !self.sources.none.is_empty()
+            && !self.sources.handlers_refuse
+            && !self.series.keys().any(by_handler);
         for (key, histogram) in &self.series {
             if key.leaf < LEAF_FIRST_NODE {
                 continue;

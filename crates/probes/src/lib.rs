@@ -32,7 +32,7 @@ pub use hooks::{
 pub use inflight::{Child, InFlight, Request};
 pub use loader::{Extras, Probes};
 pub use process::{GoMaps, HttpOffsets, Layout, RolePc, SlotState};
-pub use read::{Counters, Protocols};
+pub use read::{Counters, NotFound, Protocols};
 pub use stats::{RunStats, RunTotals};
 pub use syscalls::{Blocks, Filter, TailRule, blocks};
 pub use timeline::{Keep, Line, LineCall};

@@ -40,6 +40,15 @@ pub struct Protocols {
     pub grpc: bool,
 }
 
+/// Who was seen to answer 404 or 405.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotFound {
+    /// The router, which knew no such path or not this method.
+    pub by_router: bool,
+    /// What the router had matched.
+    pub by_handler: bool,
+}
+
 fn unpack(key: u64, c: &types::gs_chunk) -> Chunk {
     let mut k = key >> abi::GS_KEY_CPU_BITS;
     let mut take = |bits: u32| {
@@ -116,9 +125,12 @@ impl Probes {
         Ok(())
     }
 
-    /// What is known of leaves besides their paths: what may be the router's template, likeliest first, and by what
-    /// their requests came.
-    pub fn routes(&self, mut each: impl FnMut(u32, &[&str], bool, Protocols)) -> Result<(), Error> {
+    /// What is known of leaves besides their paths: what may be the router's template, likeliest first, who was seen to
+    /// answer 404 or 405, and by what their requests came.
+    pub fn routes(
+        &self,
+        mut each: impl FnMut(u32, &[&str], NotFound, Protocols),
+    ) -> Result<(), Error> {
         let rows = self
             .maps()
             .routes
@@ -141,7 +153,11 @@ impl Probes {
                 http2: has(abi::GS_PROTO_HTTP2),
                 grpc: has(abi::GS_PROTO_GRPC),
             };
-            each(leaf, &templates, r.none != 0, protocols);
+            let not_found = NotFound {
+                by_router: r.none != 0,
+                by_handler: r.refused != 0,
+            };
+            each(leaf, &templates, not_found, protocols);
         }
         Ok(())
     }

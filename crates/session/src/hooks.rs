@@ -167,6 +167,10 @@ fn routers(binary: &Binary, hooks: &mut Hooks) {
             hooks.routers.push(hook(kind, site, 0));
         }
     }
+    // Without the place where gorilla has chosen, every request would look as if it had found nothing.
+    if !hooks.routers.iter().any(|h| h.kind == HookKind::Gorilla) {
+        hooks.routers.retain(|h| h.kind != HookKind::GorillaBegin);
+    }
     // httprouter keeps no template: it is put together from the path and where in it the parameters' values lie. What
     // followed v1.3.0, the last release, hands them back another way; it is known by its getParams, and left alone.
     let unreleased = "github.com/julienschmidt/httprouter.(*Router).getParams";

@@ -419,23 +419,27 @@ impl Session {
     /// Takes what routers and handlers have told of paths.
     fn learn_routes(&mut self) -> Result<(), Error> {
         let model = &mut self.model;
-        self.probes.routes(|leaf, templates, none, protocols| {
-            for t in templates {
-                model.learn(leaf, t);
-            }
-            if none {
-                model.learn_none(leaf);
-            }
-            let named = [
-                (protocols.http1, Protocol::Http1),
-                // Every gRPC call is HTTP/2.
-                (protocols.http2 && !protocols.grpc, Protocol::Http2),
-                (protocols.grpc, Protocol::Grpc),
-            ];
-            for (_, protocol) in named.into_iter().filter(|(has, _)| *has) {
-                model.add_protocol(leaf, protocol);
-            }
-        })?;
+        self.probes
+            .routes(|leaf, templates, not_found, protocols| {
+                for t in templates {
+                    model.learn(leaf, t);
+                }
+                if not_found.by_router {
+                    model.learn_none(leaf);
+                }
+                if not_found.by_handler {
+                    model.learn_refusal();
+                }
+                let named = [
+                    (protocols.http1, Protocol::Http1),
+                    // Every gRPC call is HTTP/2.
+                    (protocols.http2 && !protocols.grpc, Protocol::Http2),
+                    (protocols.grpc, Protocol::Grpc),
+                ];
+                for (_, protocol) in named.into_iter().filter(|(has, _)| *has) {
+                    model.add_protocol(leaf, protocol);
+                }
+            })?;
         Ok(())
     }
 
