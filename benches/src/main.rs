@@ -67,6 +67,9 @@ fn main() -> ExitCode {
     if wanted("saturation") {
         saturation::run(&mut table, &gostall, effort);
     }
+    if wanted("secure") {
+        saturation::secure(&mut table, &gostall, effort);
+    }
     if wanted("latency") {
         latency::run(&mut table, &gostall, effort);
     }

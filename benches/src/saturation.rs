@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use gostall_rig::{Server, Testbed, cpu_ns, wrk};
+use gostall_rig::{Saturation, Server, Testbed, cpu_ns, h2load, wrk};
 
 use crate::Effort;
 use crate::bars::{Table, median, spread};
@@ -20,6 +20,14 @@ const SLICE: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_secs(2);
 const ROUNDS_PER_ROUND: usize = 2;
 
+/// What the load speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    Plain,
+    Tls,
+    Http2,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     rate: f64,
@@ -30,6 +38,7 @@ struct Sample {
 struct Bench<'a> {
     server: Server,
     load: Place,
+    speaks: Speaks,
     gostall: &'a Path,
 }
 
@@ -43,21 +52,29 @@ struct Costs {
 }
 
 impl<'a> Bench<'a> {
-    fn new(gostall: &'a Path, server: Place, load: Place) -> Self {
+    fn new(gostall: &'a Path, server: Place, load: Place, speaks: Speaks) -> Self {
         let program = Testbed::local().program("hello");
+        let mut flags = vec!["-addr", "127.0.0.1:0"];
+        if speaks != Speaks::Plain {
+            flags.push("-tls");
+        }
         let bench = Self {
-            server: server.run(|| Server::start(&program, ["-addr", "127.0.0.1:0"])),
+            server: server.run(|| Server::start(&program, &flags)),
             load,
+            speaks,
             gostall,
         };
         bench.drive(WARM_UP);
         bench
     }
 
-    fn drive(&self, time: Duration) -> gostall_rig::Saturation {
+    fn drive(&self, time: Duration) -> Saturation {
         let addr = &self.server.addr;
-        self.load
-            .run(|| wrk(addr, "/hello", CONNECTIONS, time, None))
+        self.load.run(|| match self.speaks {
+            Speaks::Plain => wrk(addr, "/hello", CONNECTIONS, time, None),
+            Speaks::Tls => h2load(addr, "/hello", CONNECTIONS, time, true),
+            Speaks::Http2 => h2load(addr, "/hello", CONNECTIONS, time, false),
+        })
     }
 
     fn measure(&self, tracer: Tracer) -> Sample {
@@ -114,8 +131,9 @@ impl<'a> Bench<'a> {
 /// Throughput and CPU.
 pub fn run(table: &mut Table, gostall: &Path, effort: Effort) {
     let rounds = effort.rounds * ROUNDS_PER_ROUND;
-    let apart = Bench::new(gostall, Place::First, Place::Others).compare(&TRACERS, rounds);
-    let shared = Bench::new(gostall, Place::Anywhere, Place::Anywhere)
+    let apart =
+        Bench::new(gostall, Place::First, Place::Others, Speaks::Plain).compare(&TRACERS, rounds);
+    let shared = Bench::new(gostall, Place::Anywhere, Place::Anywhere, Speaks::Plain)
         .compare(&[Tracer::Gostall], effort.rounds);
     let gostall = Tracer::Gostall.name();
     let ratio = &apart.ratios[gostall];
@@ -172,4 +190,33 @@ pub fn run(table: &mut Table, gostall: &Path, effort: Effort) {
         spread(&shared.added_us[gostall], 2),
         None,
     );
+}
+
+/// The same over TLS and over HTTP/2.
+pub fn secure(table: &mut Table, gostall: &Path, effort: Effort) {
+    for (speaks, what) in [(Speaks::Tls, "TLS"), (Speaks::Http2, "HTTP/2 (and TLS)")] {
+        let costs = Bench::new(gostall, Place::First, Place::Others, speaks)
+            .compare(&[Tracer::Gostall], effort.rounds);
+        let ratio = &costs.ratios[Tracer::Gostall.name()];
+        table.add(
+            &format!(
+                "saturated hello server over {what}: throughput with `gostall report` / without"
+            ),
+            ">= 0.75",
+            spread(ratio, 3),
+            Some(median(ratio) >= 0.75),
+        );
+        let cost = &costs.added_us[Tracer::Gostall.name()];
+        // The project has promised this of HTTP/2 alone.
+        let bar = (speaks == Speaks::Http2).then(|| median(cost) <= 3.5);
+        table.add(
+            &format!(
+                "CPU added per request of that server, us (untraced {:.2})",
+                median(&costs.cpu_us)
+            ),
+            bar.map_or("", |_| "<= 3.5"),
+            spread(cost, 2),
+            bar,
+        );
+    }
 }

@@ -65,12 +65,15 @@ struct gs_chunk {
 
 /* A chunk that is used often has a place of its own on its CPU and is found without
  * hashing. Which place follows from its key; the first to come keeps it. */
+#define GS_HOT_BITS 9
 #define GS_HOT 512
 #define GS_HOT_USED_BIT 63 /* above every bit of a key */
 struct gs_hot {
 	__u64 key; /* 0: free; else with that bit set */
 	struct gs_chunk chunk;
+	__u64 pad[5];
 };
+_Static_assert(sizeof(struct gs_hot) == 192, "whole cache lines");
 
 /* What a syscall number is to the wire parser. Low 5 bits of nr_flags. */
 enum gs_class {

@@ -74,7 +74,7 @@ static __always_inline struct gs_chunk *chunk_new(__u64 key)
 /* Global, so that the verifier walks it once and not once per caller. */
 __noinline int record(__u32 leaf, __u32 nr, __u32 res, __u64 ns)
 {
-	__u32 octave = 0, sub = ns & 31;
+	__u32 octave = 0, sub = ns & 31, cpu = bpf_get_smp_processor_id();
 	struct gs_chunk *ch;
 	struct gs_hot *place;
 	__u32 at;
@@ -86,9 +86,9 @@ __noinline int record(__u32 leaf, __u32 nr, __u32 res, __u64 ns)
 		octave = e - 4;
 		sub = (ns >> (e - 5)) & 31;
 	}
-	key = chunk_key(leaf, nr, res, octave, bpf_get_smp_processor_id());
-	at = key * HASH_K >> (64 - 9);
-	_Static_assert(GS_HOT == 1 << 9, "as many places as the hash has values");
+	key = chunk_key(leaf, nr, res, octave, cpu);
+	at = cpu << GS_HOT_BITS | key * HASH_K >> (64 - GS_HOT_BITS);
+	_Static_assert(GS_HOT == 1 << GS_HOT_BITS, "as many places as the hash has values");
 	place = bpf_map_lookup_elem(&hot, &at);
 	if (!place)
 		return 0;

@@ -72,9 +72,11 @@ struct {
 	__type(value, __u32);
 } role_pcs SEC(".maps");
 
-/* Never full: who finds his place taken goes to `hist`. */
+/* CPU << GS_HOT_BITS | place, as many as there are CPUs. Never full: who finds his place taken goes to
+ * `hist`. No per-CPU array, whose elements lie across lines behind a pointer each. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, GS_HOT);
 	__type(key, __u32);
 	__type(value, struct gs_hot);

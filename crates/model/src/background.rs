@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::{Doing, LedgerState};
 use crate::role::Role;
 
 /// What a goroutine of no request was found doing.
@@ -47,6 +48,20 @@ pub enum BackgroundState {
 }
 
 use BackgroundState as S;
+
+/// What a goroutine of a request does, by what its thread was found in.
+impl From<BackgroundState> for Doing {
+    fn from(state: BackgroundState) -> Self {
+        Doing::State(match state {
+            S::On => return Doing::Running,
+            S::Disk => LedgerState::SyscallDisk,
+            S::Pipe => LedgerState::SyscallPipe,
+            S::CallLock => LedgerState::SyscallLock,
+            S::CallOther => LedgerState::SyscallOther,
+            _ => LedgerState::Unknown,
+        })
+    }
+}
 
 impl BackgroundState {
     /// Its name in JSON; `None` where it is shared out further.

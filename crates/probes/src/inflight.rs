@@ -2,7 +2,6 @@
 //! system call for each.
 
 use std::mem::offset_of;
-use std::os::fd::AsRawFd;
 
 use gostall_bpf::{abi, types};
 use gostall_model::LedgerState;
@@ -11,6 +10,7 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use crate::bytes;
 use crate::error::Error;
 use crate::loader::Probes;
+use crate::mapped::Mapped;
 
 /// A request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,61 +68,6 @@ pub struct InFlight {
     far_places: Mapped<u64>,
 }
 
-/// A table of the kernel side's, read in place.
-#[derive(Debug)]
-struct Mapped<T> {
-    start: *const T,
-    entries: usize,
-}
-
-// SAFETY: the mapping is read-only and belongs to this value alone.
-unsafe impl<T> Send for Mapped<T> {}
-
-impl<T> Mapped<T> {
-    fn new(map: &impl MapCore) -> std::io::Result<Self> {
-        let entries = map.max_entries() as usize;
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let start = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                entries * size_of::<T>(),
-                libc::PROT_READ,
-                libc::MAP_SHARED,
-                map.as_fd().as_raw_fd(),
-                0,
-            )
-        };
-        if start == libc::MAP_FAILED {
-            return Err(std::io::Error::last_os_error());
-        }
-        Ok(Self {
-            start: start.cast(),
-            entries,
-        })
-    }
-
-    /// One byte of an entry as it is now.
-    fn byte(&self, at: usize, offset: usize) -> u8 {
-        assert!(at < self.entries && offset < size_of::<T>());
-        // SAFETY: it is within the mapping.
-        unsafe { self.start.add(at).cast::<u8>().add(offset).read_volatile() }
-    }
-
-    /// An entry as it is now. The kernel side writes meanwhile, so it may be torn.
-    fn get(&self, at: usize) -> T {
-        assert!(at < self.entries);
-        // SAFETY: `at` is within the mapping; T is integers.
-        unsafe { self.start.add(at).read_volatile() }
-    }
-}
-
-impl<T> Drop for Mapped<T> {
-    fn drop(&mut self) {
-        // SAFETY: it was mapped with this length, and nothing refers to it any more.
-        unsafe { libc::munmap(self.start.cast_mut().cast(), self.entries * size_of::<T>()) };
-    }
-}
-
 impl Probes {
     /// A view of the requests in flight that another thread may use.
     pub fn in_flight(&self) -> Result<InFlight, Error> {
@@ -137,7 +82,7 @@ impl Probes {
         let near = Mapped::new(&maps.near_conns).map_err(|e| fail(e.to_string()))?;
         Ok(InFlight {
             walls: Mapped::new(&maps.near_walls).map_err(|e| fail(e.to_string()))?,
-            descriptors: near.entries / types::near_high::default().fd.len(),
+            descriptors: near.entries() / types::near_high::default().fd.len(),
             high: Mapped::new(&maps.near_highs).map_err(|e| fail(e.to_string()))?,
             far: handle(&maps.conns)?,
             far_places: Mapped::new(&maps.far_places).map_err(|e| fail(e.to_string()))?,
@@ -215,7 +160,7 @@ impl InFlight {
                 }
             }
         }
-        for key in (0..self.far_places.entries).map(|at| self.far_places.get(at)) {
+        for key in self.far_places.iter() {
             if key == 0 {
                 continue;
             }

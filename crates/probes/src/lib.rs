@@ -13,6 +13,7 @@ mod exact;
 mod hooks;
 mod inflight;
 mod loader;
+mod mapped;
 mod percpu;
 mod process;
 mod read;

@@ -109,6 +109,11 @@ impl Probes {
             rodata.what_if = what_if.into();
             rodata.exact_on = exact.into();
         }
+        let cpus = libbpf_rs::num_possible_cpus().map_err(|e| load_error(&e))?;
+        open.maps
+            .hot
+            .set_max_entries(abi::GS_HOT * cpus as u32)
+            .map_err(|e| load_error(&e))?;
         if keep == Keep::default() {
             // Its places are there from the beginning: some 23 MB.
             open.maps

@@ -7,7 +7,7 @@ use libbpf_rs::{MapCore, MapFlags};
 use crate::bytes;
 use crate::error::Error;
 use crate::loader::Probes;
-use crate::percpu;
+use crate::mapped::Mapped;
 
 /// Entries per batch: enough to be quick, few enough to be small (160 bytes each).
 const BATCH: u32 = 2048;
@@ -76,15 +76,14 @@ impl Probes {
     /// Every histogram chunk, those of `(other)` included.
     pub fn chunks(&self, mut each: impl FnMut(&Chunk)) -> Result<(), Error> {
         let maps = self.maps();
-        for (_, value) in percpu::array(&maps.hot, "hot", abi::GS_HOT)? {
-            for cpu in value.chunks_exact(size_of::<types::gs_hot>()) {
-                let place: types::gs_hot = bytes::to(cpu);
-                if place.key != 0 {
-                    each(&unpack(
-                        place.key & !(1 << abi::GS_HOT_USED_BIT),
-                        &place.chunk,
-                    ));
-                }
+        let hot: Mapped<types::gs_hot> =
+            Mapped::new(&maps.hot).map_err(|e| Error::read("hot")(e.into()))?;
+        for place in hot.iter() {
+            if place.key != 0 {
+                each(&unpack(
+                    place.key & !(1 << abi::GS_HOT_USED_BIT),
+                    &place.chunk,
+                ));
             }
         }
         for (name, map) in [("hist", &maps.hist), ("spill", &maps.spill)] {

@@ -1,5 +1,5 @@
 //! What a thread in a system call waits for, by what `/proc` says of it at this moment: for goroutines that no request
-//! has, whose calls are not timed one by one.
+//! has, whose calls are not timed one by one, and for those that a request waits for.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;

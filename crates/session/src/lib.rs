@@ -9,7 +9,6 @@
 //! whole program. It needs root, or the capabilities the README names; every [`Error`] says what failed, on what, and
 //! what to do.
 
-mod awaited;
 mod background;
 mod calls;
 mod clock;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use gostall_model::{Doing, Found, LedgerState, Paging};
 use gostall_probes::{Child, InFlight, Line, Request};
 
-use crate::awaited;
 use crate::background::Census;
+use crate::calls;
 use crate::clock;
 use crate::cpu::CpuClock;
 use crate::looks::Looks;
@@ -427,6 +427,19 @@ impl Look<'_> {
         Some(doing)
     }
 
+    /// What a goroutine in a call waits for: its thread says.
+    fn in_call(&self, m: u64) -> Doing {
+        let pid = self.subject.pid;
+        let mut tid = [0; 8];
+        let waits = self
+            .waits
+            .offsets
+            .procid
+            .filter(|at| read_pieces(pid, &[m + u64::from(*at)], 8, &mut tid) == 1)
+            .and_then(|_| calls::waits_for(pid, u64_at(&tid, 0)));
+        waits.map_or(Doing::State(LedgerState::Unknown), Doing::from)
+    }
+
     /// What a child is doing; `None`: it has ended.
     fn others(&mut self, child: &Child) -> Option<Doing> {
         let o = self.waits.offsets;
@@ -444,7 +457,7 @@ impl Look<'_> {
         }
         let status = self.window.word(&bytes, o.status) as u32;
         Some(if Waits::in_syscall(status) {
-            awaited::in_call(pid, self.window.word(&bytes, o.m))
+            self.in_call(self.window.word(&bytes, o.m))
         } else {
             Doing::State(child.waits.unwrap_or(LedgerState::Unknown))
         })

@@ -73,6 +73,37 @@ pub fn wrk(
     Saturation { requests, rate }
 }
 
+/// Saturates `https://addr/path` with keep-alive connections, one request at a time on each: over HTTP/2, or over HTTP/1.
+pub fn h2load(addr: &str, path: &str, connections: u32, time: Duration, http1: bool) -> Saturation {
+    let mut command = Command::new("h2load");
+    command.args(["-t1", "-m1", &format!("-c{connections}")]);
+    command.arg(format!("-D{}", time.as_secs()));
+    if http1 {
+        command.arg("--h1");
+    }
+    command
+        .arg(format!("https://{addr}{path}"))
+        .stdin(Stdio::null());
+    let out = bound(&mut command).output().expect("h2load starts");
+    let text = String::from_utf8_lossy(&out.stdout);
+    // `finished in 2.00s, 24831.50 req/s, 1.02MB/s`, `requests: 49663 total, ... 49663 succeeded, 0 failed, ...`
+    let rate = text.lines().find_map(|l| {
+        let (_, rest) = l.strip_prefix("finished in ")?.split_once(", ")?;
+        rest.split_once(" req/s")?.0.parse().ok()
+    });
+    let requests = text.lines().find_map(|l| {
+        l.strip_prefix("requests: ")?
+            .split_once(" total")?
+            .0
+            .parse()
+            .ok()
+    });
+    let (Some(requests), Some(rate), true) = (requests, rate, text.contains(" 0 failed")) else {
+        panic!("h2load: {text}")
+    };
+    Saturation { requests, rate }
+}
+
 /// The testbed's open-loop load: its JSON.
 pub fn load(testbed: &Testbed, addr: &str, flags: &[&str]) -> Value {
     let mut command = Command::new(testbed.program("load"));
