@@ -617,6 +617,7 @@ enum gs_counter {
 	GS_CNT_HTTP2,
 	GS_CNT_READ_FAULT,	/* the target's memory could not be read */
 	GS_CNT_UNKNOWN_PARENT,
+	GS_CNT_LATE_THREADS,	/* whose mark found no memory at first */
 	GS_CNT_LINEAGE_SPAWNS,	/* hits of the newproc probe */
 	GS_CNT_LINEAGE_USED,	/* ... in a request */
 	GS_CNT_HANDLED,		/* requests known by their handler */
@@ -644,6 +645,7 @@ enum gs_event_kind {
 	GS_E_PATH = 7,	/* a path not seen before: its route may be to learn */
 	GS_E_ROUTES_IDLE = 8, /* routed requests by the hundred, nothing new in them */
 	GS_E_FRAMES = 9, /* HTTP/2 writes much at once: somebody's frames */
+	GS_E_UNMARKED = 11, /* a thread was born and could not be marked */
 	GS_E_FRAMES_IDLE = 10, /* frames by the hundred, none of them large */
 	GS_E_TIMELINE = 11, /* a request kept whole: struct gs_timeline */
 };

@@ -25,6 +25,7 @@ const volatile __u32 exact_on = 0;
 __u32 next_node = GS_FIRST_NODE;
 __u32 next_slot = 0;
 __u32 lineage_wanted = 0;
+__u32 unmarked = 0; /* marks that found no memory */
 /* Births since one mattered; handlers since one was needed, routed requests since one
  * taught anything. */
 __u32 births_idle = 0;

@@ -7,11 +7,16 @@
 #ifndef GOSTALL_THREADS_H
 #define GOSTALL_THREADS_H
 
-static __always_inline struct gs_thread *mark(struct task_struct *task, __u32 slot)
+/* Programs get memory from a small store that the kernel fills up a moment later: a mark may find it
+ * empty. */
+static __always_inline int mark(struct task_struct *task, __u32 slot)
 {
 	struct gs_thread fresh = { .slot = slot };
 
-	return bpf_task_storage_get(&threads, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (bpf_task_storage_get(&threads, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		return 1;
+	unmarked++;
+	return 0;
 }
 
 SEC("tp_btf/task_newtask")
@@ -33,7 +38,10 @@ int BPF_PROG(on_newtask, struct task_struct *task, __u64 clone_flags)
 			return 0;
 		slot = GS_LIMBO;
 	}
-	mark(task, slot);
+	if (!mark(task, slot)) {
+		count(GS_CNT_LATE_THREADS);
+		tell(GS_E_UNMARKED, slot);
+	}
 	return 0;
 }
 

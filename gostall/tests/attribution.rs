@@ -18,18 +18,24 @@ const CATCH_ALL: [&str; 2] = ["--route", "/static/{path...}"];
 const UNITS: &str = "40";
 
 /// The bars of the project (docs/bars.md). In practice nothing is wrong at all.
-fn pass(what: &str, verdict: &Value) {
+fn pass(what: &str, report: &Report, verdict: &Value) {
     let right = verdict["right_percent"].as_f64().expect("a number");
     let wrong = verdict["wrong_percent"].as_f64().expect("a number");
-    println!("{what}: right {right} %, wrong {wrong} %");
+    println!(
+        "{what}: right {right} %, wrong {wrong} % {}",
+        report.of_itself()
+    );
     assert!(
         verdict["calls"].as_u64() > Some(10_000),
         "{what}: {verdict:#}"
     );
     assert_eq!(
-        verdict["passed"], true,
-        "{what}: {} {}",
-        verdict["reasons"], verdict["faults"]
+        verdict["passed"],
+        true,
+        "{what}: {} {} {}",
+        verdict["reasons"],
+        verdict["faults"],
+        report.of_itself()
     );
     assert_eq!(verdict["requests_exact"], true, "{what}");
     assert_eq!(verdict["statuses_exact"], true, "{what}");
@@ -50,7 +56,7 @@ fn attached(release: &str, kind: &str, flags: &[&str]) {
     agent.signal(libc::SIGINT);
     let report = agent.finish().report();
     let what = format!("{release} {kind} {flags:?}");
-    pass(&what, &truth.judge(&report.0, &[]));
+    pass(&what, &report, &truth.judge(&report.0, &[]));
     assert_eq!(report.int("/coverage/events_lost"), 0, "{what}");
 }
 
@@ -140,6 +146,7 @@ fn launched_and_traced_from_the_first_instruction() {
     let report = Report(gostall_rig::read_json(&dir.path().join("report.json")));
     pass(
         "launched",
+        &report,
         &gostall_rig::judge(&testbed, dir.path(), &report.0, &[]),
     );
     assert_eq!(report.int("/target/pid"), server);
@@ -158,7 +165,7 @@ fn a_scanner_does_not_hide_the_endpoints() {
     truth.dump();
     agent.signal(libc::SIGINT);
     let report = agent.finish().report();
-    pass("a scanner", &truth.judge(&report.0, &[]));
+    pass("a scanner", &report, &truth.judge(&report.0, &[]));
 }
 
 /// A client of one keep-alive connection.

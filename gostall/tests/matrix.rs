@@ -53,12 +53,7 @@ fn shortcomings(release: &str, kind: &str) -> String {
     }
     if v["passed"] != true {
         short.push(format!("{} {}", v["reasons"], v["faults"]));
-        short.push(format!(
-            "{} {}",
-            report.at("/sampling"),
-            report.at("/window")
-        ));
-        short.push(report.at("/coverage").to_string());
+        short.push(report.of_itself());
     }
     let lost = report.int("/coverage/events_lost");
     if lost != 0 {

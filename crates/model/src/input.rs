@@ -356,6 +356,9 @@ pub struct Losses {
     pub read_faults: u64,
     /// Goroutines whose parent was needed and not known.
     pub unknown_parent: u64,
+    /// Threads of the target whose first calls were missed, for the kernel had no memory at hand to mark them.
+    #[serde(default)]
+    pub threads_late: u64,
     /// Requests that there was no room to keep whole while they were in flight, or whose endpoint there was none to
     /// compare in.
     #[serde(default)]

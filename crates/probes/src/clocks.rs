@@ -5,17 +5,16 @@ use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use gostall_bpf::{abi, types};
-use libbpf_rs::{Link, MapCore, MapFlags};
+use libbpf_rs::Link;
 
-use crate::bytes;
 use crate::error::Error;
 use crate::loader::Probes;
+use crate::{batch, bytes};
 
 /// Ticks a second and processor: not a divisor of what programs do by the clock.
 const HERTZ: u64 = 99;
 /// [`CpuTicks::who`] of any request.
 pub const CPU_REQUEST: u64 = abi::GS_FIRST_NODE as u64;
-const BATCH: u32 = 512;
 
 /// Ticks that found a process computing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,20 +106,14 @@ impl Probes {
 
     /// Calls `each` with what the clocks have found so far.
     pub fn cpu_ticks(&self, mut each: impl FnMut(CpuTicks)) -> Result<(), Error> {
-        let rows = self
-            .maps()
-            .cpu_ticks
-            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-            .map_err(Error::read("cpu_ticks"))?;
-        for (key, value) in rows {
-            let key: types::gs_cpu_key = bytes::to(&key);
+        batch::each(&self.maps().cpu_ticks, "cpu_ticks", |key, value| {
+            let key: types::gs_cpu_key = bytes::to(key);
             each(CpuTicks {
                 slot: key.slot,
                 who: key.who,
                 kernel: key.kernel != 0,
                 ticks: u64::from_ne_bytes(value[..8].try_into().expect("a value has 8 bytes")),
             });
-        }
-        Ok(())
+        })
     }
 }

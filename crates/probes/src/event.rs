@@ -105,6 +105,8 @@ pub enum Event {
     },
     /// Many handlers were seen, of requests the wire had shown.
     HandlersIdle,
+    /// A thread could not be marked at its birth: [`crate::Probes::mark_threads`] is due.
+    Unmarked,
     /// HTTP/2 writes large frames.
     Frames,
     /// Frames by the hundred, none of them large.
@@ -207,6 +209,7 @@ fn decode(data: &[u8]) -> Option<Event> {
         abi::GS_E_BIRTHS_IDLE => Event::BirthsIdle,
         abi::GS_E_SECURE => Event::Secure { slot: e.slot },
         abi::GS_E_HANDLERS_IDLE => Event::HandlersIdle,
+        abi::GS_E_UNMARKED => Event::Unmarked,
         abi::GS_E_FRAMES => Event::Frames,
         abi::GS_E_FRAMES_IDLE => Event::FramesIdle,
         abi::GS_E_PATH => Event::Path { slot: e.slot },

@@ -8,12 +8,10 @@ use gostall_bpf::{abi, types};
 use gostall_model::{LedgerState as S, Measured};
 use libbpf_rs::{Link, MapCore, MapFlags};
 
-use crate::bytes;
 use crate::error::Error;
 use crate::hooks::{drop_behind, multi};
 use crate::loader::Probes;
-
-const BATCH: u32 = 1024;
+use crate::{batch, bytes};
 
 /// What a wait reason of the runtime means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,14 +203,9 @@ impl Probes {
 
     /// What was measured of each leaf's requests that ended.
     pub fn measured(&self, mut each: impl FnMut(u32, &Measured)) -> Result<(), Error> {
-        let rows = self
-            .maps()
-            .exact_ledgers
-            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-            .map_err(Error::read("exact_ledgers"))?;
-        for (key, value) in rows {
+        batch::each(&self.maps().exact_ledgers, "exact_ledgers", |key, value| {
             let key = u32::from_ne_bytes(key[..4].try_into().expect("a key has 4 bytes"));
-            let sums: types::gs_exact_sums = bytes::to(&value);
+            let sums: types::gs_exact_sums = bytes::to(value);
             let ns = |state: u32| sums.ns[state as usize];
             let measured = Measured {
                 runq_go: ns(abi::GS_X_RUNQ_GO),
@@ -231,8 +224,7 @@ impl Probes {
                 total: ns(abi::GS_X_TOTAL),
             };
             each(key >> abi::GS_KEY_CPU_BITS, &measured);
-        }
-        Ok(())
+        })
     }
 
     /// Where to put the probe of [`Probes::trap`]: an address of this process.

@@ -5,6 +5,7 @@
 //! what a [`Layout`] is), of endpoints' names or of terminals.
 
 mod adapt;
+mod batch;
 mod bytes;
 mod clocks;
 mod error;

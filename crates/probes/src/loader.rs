@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use gostall_bpf::{GostallMaps, GostallSkel, GostallSkelBuilder, OpenGostallSkel, abi, types};
 use gostall_model::Arch;
@@ -73,6 +74,10 @@ fn load_error(e: &libbpf_rs::Error) -> Error {
     }
     Error::Load { why }
 }
+
+/// Threads are marked in so many goes at most: a process may have thousands.
+const MARK_TRIES: u32 = 200;
+const MARK_AGAIN: Duration = Duration::from_millis(1);
 
 /// What is recorded beyond the ordinary. Without it, it is no part of the loaded programs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -198,7 +203,20 @@ impl Probes {
     }
 
     /// Marks all threads whose leader is marked.
-    pub fn mark_threads(&self) -> Result<(), Error> {
+    pub fn mark_threads(&mut self) -> Result<(), Error> {
+        for _ in 0..MARK_TRIES {
+            self.bss().unmarked = 0;
+            self.mark_once()?;
+            if self.bss().unmarked == 0 {
+                break;
+            }
+            // The kernel's store of memory for programs is filled up meanwhile.
+            std::thread::sleep(MARK_AGAIN);
+        }
+        Ok(())
+    }
+
+    fn mark_once(&self) -> Result<(), Error> {
         let what = "iter/task";
         let link = self
             .skel

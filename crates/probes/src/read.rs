@@ -4,13 +4,10 @@ use gostall_bpf::{abi, types};
 use gostall_model::{Chunk, Losses, NodeKind, PathNode, SeriesKey};
 use libbpf_rs::{MapCore, MapFlags};
 
-use crate::bytes;
 use crate::error::Error;
 use crate::loader::Probes;
 use crate::mapped::Mapped;
-
-/// Entries per batch: enough to be quick, few enough to be small (160 bytes each).
-const BATCH: u32 = 2048;
+use crate::{batch, bytes};
 
 /// The kernel side's counters since the load.
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,26 +84,18 @@ impl Probes {
             }
         }
         for (name, map) in [("hist", &maps.hist), ("spill", &maps.spill)] {
-            let rows = map
-                .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-                .map_err(Error::read(name))?;
-            for (key, value) in rows {
+            batch::each(map, name, |key, value| {
                 let key = u64::from_ne_bytes(key[..8].try_into().expect("a key has 8 bytes"));
-                each(&unpack(key, &bytes::to(&value)));
-            }
+                each(&unpack(key, &bytes::to(value)));
+            })?;
         }
         Ok(())
     }
 
     /// Every node of the path trie.
     pub fn nodes(&self, mut each: impl FnMut(PathNode)) -> Result<(), Error> {
-        let rows = self
-            .maps()
-            .nodes
-            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-            .map_err(Error::read("nodes"))?;
-        for (_, value) in rows {
-            let n: types::gs_node = bytes::to(&value);
+        batch::each(&self.maps().nodes, "nodes", |_, value| {
+            let n: types::gs_node = bytes::to(value);
             let text = &n.text[..usize::from(n.len).min(n.text.len())];
             each(PathNode {
                 id: n.id,
@@ -120,8 +109,7 @@ impl Probes {
                 text: String::from_utf8_lossy(text).into_owned(),
                 overflowed: u32::from(n.flags) & abi::GS_NF_OVERFLOW != 0,
             });
-        }
-        Ok(())
+        })
     }
 
     /// What is known of leaves besides their paths: what may be the router's template, likeliest first, who was seen to
@@ -130,14 +118,9 @@ impl Probes {
         &self,
         mut each: impl FnMut(u32, &[&str], NotFound, Protocols),
     ) -> Result<(), Error> {
-        let rows = self
-            .maps()
-            .routes
-            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-            .map_err(Error::read("routes"))?;
-        for (key, value) in rows {
+        batch::each(&self.maps().routes, "routes", |key, value| {
             let leaf = u32::from_ne_bytes(key[..4].try_into().expect("a leaf has 4 bytes"));
-            let r: types::gs_route = bytes::to(&value);
+            let r: types::gs_route = bytes::to(value);
             let text = |bytes: &[u8], len: u8| {
                 String::from_utf8_lossy(&bytes[..usize::from(len).min(bytes.len())]).into_owned()
             };
@@ -157,8 +140,7 @@ impl Probes {
                 by_handler: r.refused != 0,
             };
             each(leaf, &templates, not_found, protocols);
-        }
-        Ok(())
+        })
     }
 
     /// The counters as they stand.
@@ -199,6 +181,7 @@ impl Probes {
                 http2_connections: at(abi::GS_CNT_HTTP2),
                 read_faults: at(abi::GS_CNT_READ_FAULT),
                 unknown_parent: at(abi::GS_CNT_UNKNOWN_PARENT),
+                threads_late: at(abi::GS_CNT_LATE_THREADS),
                 timelines_full: at(abi::GS_CNT_TIMELINES_FULL),
                 timelines_limited: at(abi::GS_CNT_TIMELINES_LIMITED),
                 // User space's own part.

@@ -2,25 +2,17 @@
 
 use gostall_bpf::{abi, types};
 use gostall_model::Exact;
-use libbpf_rs::{MapCore, MapFlags};
 
-use crate::bytes;
 use crate::error::Error;
 use crate::loader::Probes;
-
-const BATCH: u32 = 1024;
+use crate::{batch, bytes};
 
 impl Probes {
     /// The exact part of the ledger: of each leaf's requests that ended.
     pub fn walls(&self, mut each: impl FnMut(u32, &Exact)) -> Result<(), Error> {
-        let rows = self
-            .maps()
-            .ledgers
-            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-            .map_err(Error::read("ledgers"))?;
-        for (key, value) in rows {
+        batch::each(&self.maps().ledgers, "ledgers", |key, value| {
             let key = u32::from_ne_bytes(key[..4].try_into().expect("a key has 4 bytes"));
-            let ledger: types::gs_ledger = bytes::to(&value);
+            let ledger: types::gs_ledger = bytes::to(value);
             let ns = |state: u32| ledger.ns[state as usize];
             let exact = Exact {
                 cpu_kernel: ns(abi::GS_W_CPU_KERNEL),
@@ -41,23 +33,16 @@ impl Probes {
                 dns: ns(abi::GS_W_DNS),
             };
             each(key >> abi::GS_KEY_CPU_BITS, &exact);
-        }
-        Ok(())
+        })
     }
 
     /// Page faults of each leaf's requests.
     pub fn faults(&self, mut each: impl FnMut(u32, u64)) -> Result<(), Error> {
-        let rows = self
-            .maps()
-            .faults
-            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-            .map_err(Error::read("faults"))?;
-        for (key, value) in rows {
+        batch::each(&self.maps().faults, "faults", |key, value| {
             each(
                 u32::from_ne_bytes(key[..4].try_into().expect("a key has 4 bytes")),
                 u64::from_ne_bytes(value[..8].try_into().expect("a value has 8 bytes")),
             );
-        }
-        Ok(())
+        })
     }
 }

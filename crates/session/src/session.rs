@@ -259,6 +259,7 @@ impl Session {
                 }
                 Event::BirthsIdle => self.lineage.review(&mut self.probes)?,
                 Event::Secure { .. } => self.handlers.secure(&mut self.probes),
+                Event::Unmarked => self.probes.mark_threads()?,
                 Event::Frames => self.handlers.frames(&mut self.probes),
                 Event::FramesIdle => self.handlers.frames_idle(&mut self.probes),
                 Event::HandlersIdle => self.handlers.handlers_idle(&mut self.probes)?,

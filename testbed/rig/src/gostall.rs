@@ -179,6 +179,12 @@ impl Report {
             .unwrap_or_else(|| panic!("{pointer} is {v}, not an integer"))
     }
 
+    /// What it says of itself: what a failure is to be explained by.
+    pub fn of_itself(&self) -> String {
+        let at = |pointer| self.at(pointer).to_string();
+        [at("/sampling"), at("/window"), at("/coverage")].join(" ")
+    }
+
     /// The endpoints.
     pub fn endpoints(&self) -> &[Value] {
         self.at("/endpoints").as_array().expect("an array")
