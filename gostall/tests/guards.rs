@@ -49,7 +49,8 @@ fn the_cpu_budget() {
     let testbed = Testbed::local();
     let server = hello();
     let agent = report(&server, &["--cpu-budget", "0.01"]);
-    let flags = ["-rate", "500", "-duration", "5s", "-warmup", "0s"];
+    // Five looks in a row, one a second.
+    let flags = ["-rate", "500", "-duration", "8s", "-warmup", "0s"];
     let requests = load(&testbed, &server.addr, &flags)["requests"].as_u64();
     agent.signal(libc::SIGINT);
     let done = agent.finish();

@@ -40,7 +40,9 @@ fn the_duration_is_kept() {
             done.took.as_secs_f64()
         });
         let took = took.fold(f64::INFINITY, f64::min);
-        assert!(took < seconds + 1.0, "-d {flag} took {took} s");
+        // A second is promised of a release build; without optimization reading the executables alone takes half of it.
+        let more = if cfg!(debug_assertions) { 2.0 } else { 1.0 };
+        assert!(took < seconds + more, "-d {flag} took {took} s");
     }
 }
 
