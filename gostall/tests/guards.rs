@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gostall_rig::{Gostall, Report, Server, Testbed, get, load, need_root, programs_of, wrk};
+use gostall_rig::{
+    Gostall, Report, Server, Testbed, get, load, need_root, notify_socket, programs_of, wrk,
+};
 use serde_json::Value;
 
 const GOSTALL: &str = env!("CARGO_BIN_EXE_gostall");
@@ -192,17 +194,18 @@ fn pauses_are_no_stalls() {
     need_root();
     let server = hello();
     let mut stopped = report(&server, &[]);
+    let (ready, place) = notify_socket();
     let mut tracing = Command::new(GOSTALL)
         .args(["trace", "-p", &server.pid().to_string()])
+        .env("NOTIFY_SOCKET", &place)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    while programs_of(tracing.id()).len() < 4 {
-        std::thread::sleep(Duration::from_millis(50));
+    while ready.recv(&mut [0; 64]).is_err() {
+        assert_eq!(tracing.try_wait().unwrap(), None, "it attaches");
     }
-    std::thread::sleep(Duration::from_millis(700));
     stopped.signal(libc::SIGSTOP);
     // More than a pipe and the buffer hold.
     for _ in 0..400 {

@@ -148,7 +148,7 @@ impl Finished {
 }
 
 /// Where gostall says that it is ready, and the name of the place. Reading from it waits for a moment only.
-fn notify_socket() -> (UnixDatagram, tempfile::TempPath) {
+pub fn notify_socket() -> (UnixDatagram, tempfile::TempPath) {
     let place = tempfile::Builder::new()
         .prefix("gostall-ready")
         .make(|path| UnixDatagram::bind(path))

@@ -15,7 +15,7 @@ mod truth;
 pub use bpf::{BpfKind, all_of, all_programs, held_by, programs_of};
 pub use build::{Testbed, target_dir};
 pub use disk::SlowDisk;
-pub use gostall::{Finished, Gostall, Report};
+pub use gostall::{Finished, Gostall, Report, notify_socket};
 pub use load::{Saturation, get, h2load, load, wrk};
 pub use process::{Server, cpu_ns, rss_bytes, threads_of};
 pub use truth::{Truth, drive, judge, read_json};
