@@ -156,14 +156,11 @@ static __always_inline __u32 moment_who(struct scratch *s, struct gs_thread *t, 
 static __always_inline __u32 moment_wait(struct gs_thread *t, struct call *k, __u32 class, __u32 res,
 					 __u32 *flags)
 {
-	if (res == EAGAIN && class != GS_C_NONE && class <= GS_C_SPLICE) {
+	__u32 fd, state = wait_after(k, class, res, &fd);
+
+	if (state != GS_W_STATES) {
 		*flags |= GS_MF_AGAIN;
-		return wait_state(k->conn_key, class == GS_C_SPLICE ? k->arg2 : k->arg0,
-				  class_writes(class));
-	}
-	if (res == EINPROGRESS && class == GS_C_CONNECT) {
-		*flags |= GS_MF_AGAIN;
-		return GS_W_UPSTREAM_CONNECT;
+		return state;
 	}
 	if (t->blocked_ns) {
 		*flags |= GS_MF_BLOCKED;

@@ -2,7 +2,7 @@
 //! their requests' time goes, hold it to 2 points of an endpoint's wall time instead of 5; and on the same requests the
 //! sampled ledger is held against the measured one.
 
-use gostall_rig::{Gostall, Report, SlowDisk, Testbed, Truth, need_root};
+use gostall_rig::{Gostall, Report, SlowDisk, Testbed, Truth, WaitsRun, need_root};
 use serde_json::Value;
 
 const GOSTALL: &str = env!("CARGO_BIN_EXE_gostall");
@@ -15,26 +15,17 @@ const RUNS: u32 = 3;
 
 /// A run over some groups of endpoints (`waits-drive -list` shows them): the report, and what the judge says of it.
 fn run(release: &str, drive_flags: &[&str], groups: &str, flags: &[&str]) -> (Report, Value) {
-    let mut truth = Truth::start_waits(&Testbed::of(release, "static"), flags);
-    let drive = |n| {
-        let mut flags = vec!["-n", n, "-only", groups];
-        flags.extend(drive_flags);
-        flags
-    };
-    truth.drive(&drive("1"));
-    truth.reset();
-    let pid = truth.pid().to_string();
-    let args = [
-        "report", "--exact", "--pid", &pid, "-d", "60s", "--format", "json",
-    ];
-    let mut agent = Gostall::start(GOSTALL, args);
-    agent.wait_attached();
-    truth.drive(&drive(REQUESTS));
-    truth.dump();
-    agent.signal(libc::SIGINT);
-    let report = agent.finish().report();
-    let verdict = truth.judge(&report.0, &["-ledger", "-points", "2"]);
-    (report, verdict)
+    WaitsRun {
+        gostall: GOSTALL,
+        report: &["--exact"],
+        release,
+        server: flags,
+        drive: drive_flags,
+        groups,
+        requests: REQUESTS,
+        judge: &["-points", "2"],
+    }
+    .judged()
 }
 
 /// Tries until `good` finds nothing wrong.

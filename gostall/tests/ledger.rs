@@ -2,7 +2,7 @@
 //! the judge holds the report against that: every state within 5 points of an endpoint's wall time, at most 5 % of it
 //! without a name, and the states sum to the wall time to the nanosecond.
 
-use gostall_rig::{Gostall, SlowDisk, Testbed, Truth, need_root};
+use gostall_rig::{SlowDisk, WaitsRun, need_root};
 use serde_json::Value;
 
 const GOSTALL: &str = env!("CARGO_BIN_EXE_gostall");
@@ -40,23 +40,18 @@ fn run(
     judge: &[&str],
     flags: &[&str],
 ) -> Value {
-    let mut truth = Truth::start_waits(&Testbed::of(release, "static"), flags);
-    let drive = |n| {
-        let mut flags = vec!["-n", n, "-only", groups];
-        flags.extend(protocol);
-        flags
-    };
-    truth.drive(&drive("1"));
-    truth.reset();
-    let pid = truth.pid().to_string();
-    let args = ["report", "--pid", &pid, "-d", "60s", "--format", "json"];
-    let mut agent = Gostall::start(GOSTALL, args);
-    agent.wait_attached();
-    truth.drive(&drive(REQUESTS));
-    truth.dump();
-    agent.signal(libc::SIGINT);
-    let report = agent.finish().report();
-    truth.judge(&report.0, &[&["-ledger"], judge].concat())
+    WaitsRun {
+        gostall: GOSTALL,
+        report: &[],
+        release,
+        server: flags,
+        drive: protocol.as_slice(),
+        groups,
+        requests: REQUESTS,
+        judge,
+    }
+    .judged()
+    .1
 }
 
 fn pass(what: &str, verdict: &Value) {

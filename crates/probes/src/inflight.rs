@@ -11,6 +11,7 @@ use crate::bytes;
 use crate::error::Error;
 use crate::loader::Probes;
 use crate::mapped::Mapped;
+use crate::walls::wait_state;
 
 /// A request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,22 +90,6 @@ impl Probes {
             near,
         })
     }
-}
-
-/// What the kernel side's name for a wait means.
-fn wait_state(state: u32) -> Option<LedgerState> {
-    Some(match state {
-        abi::GS_W_PIPE => LedgerState::SyscallPipe,
-        abi::GS_W_DISK => LedgerState::SyscallDisk,
-        abi::GS_W_OTHER => LedgerState::SyscallOther,
-        abi::GS_W_CLIENT_READ => LedgerState::NetClientRead,
-        abi::GS_W_CLIENT_WRITE => LedgerState::NetClientWrite,
-        abi::GS_W_UPSTREAM_CONNECT => LedgerState::NetUpstreamConnect,
-        abi::GS_W_UPSTREAM_READ => LedgerState::NetUpstreamRead,
-        abi::GS_W_UPSTREAM_WRITE => LedgerState::NetUpstreamWrite,
-        abi::GS_W_DNS => LedgerState::NetDns,
-        _ => return None,
-    })
 }
 
 fn request(slot: u32, c: &types::gs_conn, place: Place) -> Option<Request> {

@@ -7,6 +7,7 @@ use gostall_model::{LedgerState, MomentKind};
 
 use crate::bytes;
 use crate::event::{FdSeen, address, path_of};
+use crate::walls::wait_state;
 
 /// Which requests are kept whole; by default none, at no cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,23 +91,6 @@ pub struct LineCall {
     pub seen: Option<usize>,
 }
 
-fn state(number: u8) -> Option<LedgerState> {
-    use LedgerState as S;
-    Some(match u32::from(number) {
-        abi::GS_W_DISK => S::SyscallDisk,
-        abi::GS_W_PIPE => S::SyscallPipe,
-        abi::GS_W_LOCK => S::SyscallLock,
-        abi::GS_W_OTHER => S::SyscallOther,
-        abi::GS_W_CLIENT_READ => S::NetClientRead,
-        abi::GS_W_CLIENT_WRITE => S::NetClientWrite,
-        abi::GS_W_UPSTREAM_CONNECT => S::NetUpstreamConnect,
-        abi::GS_W_UPSTREAM_READ => S::NetUpstreamRead,
-        abi::GS_W_UPSTREAM_WRITE => S::NetUpstreamWrite,
-        abi::GS_W_DNS => S::NetDns,
-        _ => return None,
-    })
-}
-
 fn seen(f: &types::gs_fd_seen) -> Option<FdSeen> {
     let bytes = &f.path[..usize::from(f.path_len).min(f.path.len())];
     if f.fd < 0 {
@@ -159,7 +143,8 @@ fn call(m: &types::gs_moment) -> LineCall {
         blocked_ns: m.blocked_ns.min(m.dur_ns),
         runq_ns: m.runq_ns.min(m.dur_ns),
         throttled_ns: m.throttled_ns.min(m.dur_ns),
-        state: state(m.state).filter(|_| has(abi::GS_MF_AGAIN) || has(abi::GS_MF_BLOCKED)),
+        state: wait_state(m.state.into())
+            .filter(|_| has(abi::GS_MF_AGAIN) || has(abi::GS_MF_BLOCKED)),
         fd: (m.fd >= 0).then_some(m.fd),
         seen: usize::from(m.seen).checked_sub(1),
     }

@@ -1,11 +1,29 @@
 //! Reading what the kernel side knows of requests' time.
 
 use gostall_bpf::{abi, types};
-use gostall_model::Exact;
+use gostall_model::{Exact, LedgerState};
 
 use crate::error::Error;
 use crate::loader::Probes;
 use crate::{batch, bytes};
+
+/// What a goroutine waits for by the kernel side's name; `None`: for nothing.
+pub(crate) fn wait_state(state: u32) -> Option<LedgerState> {
+    use LedgerState as S;
+    Some(match state {
+        abi::GS_W_DISK => S::SyscallDisk,
+        abi::GS_W_PIPE => S::SyscallPipe,
+        abi::GS_W_LOCK => S::SyscallLock,
+        abi::GS_W_OTHER => S::SyscallOther,
+        abi::GS_W_CLIENT_READ => S::NetClientRead,
+        abi::GS_W_CLIENT_WRITE => S::NetClientWrite,
+        abi::GS_W_UPSTREAM_CONNECT => S::NetUpstreamConnect,
+        abi::GS_W_UPSTREAM_READ => S::NetUpstreamRead,
+        abi::GS_W_UPSTREAM_WRITE => S::NetUpstreamWrite,
+        abi::GS_W_DNS => S::NetDns,
+        _ => return None,
+    })
+}
 
 impl Probes {
     /// The exact part of the ledger: of each leaf's requests that ended.

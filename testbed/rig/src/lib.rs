@@ -18,7 +18,7 @@ pub use disk::SlowDisk;
 pub use gostall::{Finished, Gostall, Report, notify_socket};
 pub use load::{Saturation, get, h2load, load, wrk};
 pub use process::{Server, cpu_ns, rss_bytes, threads_of};
-pub use truth::{Truth, drive, judge, read_json};
+pub use truth::{Truth, WaitsRun, drive, judge, read_json};
 
 /// Fails loudly where eBPF programs cannot be loaded: a test that needs them must not look as if it had passed.
 pub fn need_root() {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::build::Testbed;
+use crate::gostall::{Gostall, Report};
 use crate::process::{Server, bound};
 
 /// A running testbed/cmd/truth, or another server that obeys as it does.
@@ -115,6 +116,48 @@ impl Truth {
     /// Holds a report against the truth of the last [`Truth::dump`] (and the last drive): judge's verdict.
     pub fn judge(&self, report: &Value, flags: &[&str]) -> Value {
         judge(&self.testbed, self.dir.path(), report, flags)
+    }
+}
+
+/// A run of testbed/cmd/waits under `gostall report` with further flags: some groups of its endpoints (`waits-drive -list`
+/// shows them), each once unseen and then `requests` times, one after the other and over four connections at once.
+#[derive(Debug, Clone, Copy)]
+pub struct WaitsRun<'a> {
+    /// The program under test.
+    pub gostall: &'a str,
+    /// What `report` is given beside target, window and format.
+    pub report: &'a [&'a str],
+    /// The server's Go.
+    pub release: &'a str,
+    /// The server's flags.
+    pub server: &'a [&'a str],
+    /// The driver's, beside endpoints and number.
+    pub drive: &'a [&'a str],
+    /// The endpoints.
+    pub groups: &'a str,
+    /// How often.
+    pub requests: &'a str,
+    /// The judge's flags, beside `-ledger`.
+    pub judge: &'a [&'a str],
+}
+
+impl WaitsRun<'_> {
+    /// The report, and what the judge says of it.
+    pub fn judged(self) -> (Report, Value) {
+        let mut truth = Truth::start_waits(&Testbed::of(self.release, "static"), self.server);
+        let drive = |n| [&["-n", n, "-only", self.groups], self.drive].concat();
+        truth.drive(&drive("1"));
+        truth.reset();
+        let pid = truth.pid().to_string();
+        let args = ["report", "--pid", &pid, "-d", "60s", "--format", "json"];
+        let mut agent = Gostall::start(self.gostall, args.iter().chain(self.report));
+        agent.wait_attached();
+        truth.drive(&drive(self.requests));
+        truth.dump();
+        agent.signal(libc::SIGINT);
+        let report = agent.finish().report();
+        let verdict = truth.judge(&report.0, &[&["-ledger"], self.judge].concat());
+        (report, verdict)
     }
 }
 
